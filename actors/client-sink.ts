@@ -1,0 +1,34 @@
+/**
+ * ClientSink: what the actors need of a client's connection. The gateway's outbox satisfies it.
+ *
+ * All methods are synchronous, never throw and never block.
+ */
+import type { CloseCode } from '../system/errors.ts';
+import type { RoomId, UserId } from '../system/ids.ts';
+import type { Entry } from '../system/store/entry.ts';
+
+/** An event encoded once, to be given to any number of sinks. Opaque to actors. */
+export interface Frame {
+  readonly bytes: number;
+}
+
+export interface ClientSink {
+  /**
+   * Takes a frame for delivery in the order of calls. false: over its bound, or closed; nothing was taken, and `onRoom`
+   * will be called once there is room again (not after close). At most once: a frame that was taken is lost with the connection.
+   */
+  send(frame: Frame): boolean;
+  /** Takes a frame that may be dropped when the connection is busy (typing). */
+  sendVolatile(frame: Frame): void;
+  /** Sets the one callback for "there is room again" after a refused send. */
+  onRoom(callback: () => void): void;
+  /** Tells the client why, then disconnects. Idempotent. */
+  close(code: CloseCode, reconnectInMs?: number): void;
+}
+
+/** Encodes events for sinks; one call for any number of receivers. */
+export interface FrameEncoder {
+  entries(room: RoomId, entries: readonly Entry[]): Frame;
+  typing(room: RoomId, users: readonly UserId[]): Frame;
+  roomGone(room: RoomId, reason: 'kicked' | 'left'): Frame;
+}

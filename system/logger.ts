@@ -1,0 +1,26 @@
+/**
+ * Logger: structured lines, one JSON object each. Only this file knows pino.
+ *
+ * Never log a message body, a token or a payload: log ids, sizes and types.
+ */
+import { type DestinationStream, type Logger as PinoLogger, pino } from 'pino';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+export type Logger = Pick<PinoLogger, 'debug' | 'info' | 'warn' | 'error' | 'child' | 'isLevelEnabled'>;
+
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  /** Fields of every line: node and incarnation. */
+  readonly base: Readonly<Record<string, string>>;
+  /** Default: stdout, synchronous, so that the last line before an exit is there. */
+  readonly destination?: DestinationStream;
+}
+
+export function createLogger(options: LoggerOptions): Logger {
+  const settings = {
+    level: options.level,
+    base: { ...options.base },
+    redact: { paths: ['token', '*.token', 'authorization', '*.authorization', 'secret', '*.secret', 'text', '*.text'], censor: '[redacted]' },
+  };
+  return options.destination ? pino(settings, options.destination) : pino(settings);
+}
