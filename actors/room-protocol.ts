@@ -1,0 +1,178 @@
+/**
+ * RoomProtocol: what goes into and comes out of the pure room state. Types only.
+ *
+ * The carrier (the room actor, or the simulation) carries out effects in order, feeds results back as inputs, calls
+ * `tick` at `wakeAtMs`, and forgets the state as a whole when it crashes. Every effect that reads or writes the store
+ * is answered by exactly one input of the pair named at it.
+ */
+import type { ErrorCode } from '../system/errors.ts';
+import type { Cid, UserId } from '../system/ids.ts';
+import type { Entry, Head } from '../system/store/entry.ts';
+import type { Range } from '../system/store/room-log.ts';
+import type { MessageView, OpenVerdict } from './client-command.ts';
+import type { TargetFact, WriteCommand } from './room-fold.ts';
+
+/** nowMs: monotonic, for every duration. wallMs: since the epoch, for `Entry.at` only. */
+export interface Time {
+  readonly nowMs: number;
+  readonly wallMs: number;
+}
+
+/** One local reader of the room: a session. */
+export type ReaderId = string;
+
+export interface RoomSettings {
+  /** This node's incarnation. */
+  readonly writer: string;
+  /** Other processes may append to the same logs. false: this node is the only writer, and knows every head. */
+  readonly sharedLog: boolean;
+  /** Commands that may wait; more are answered BUSY. */
+  readonly pendingMax: number;
+  readonly senderPendingMax: number;
+  /** A command not decided by then is answered STORE_UNAVAILABLE. */
+  readonly ackDeadlineMs: number;
+  readonly batchEntriesMax: number;
+  readonly batchBytesMax: number;
+  /** Entries per read of the log. */
+  readonly readEntriesMax: number;
+  /** A reader further behind gets a snapshot instead of a replay. */
+  readonly resumeEntriesMax: number;
+  /** Events kept that came too early; when full, all are dropped and the gap is read. */
+  readonly reorderEntriesMax: number;
+  /** A gap in the stream older than this is read from the log. */
+  readonly gapMs: number;
+  /** Delivered entries kept for readers that are a little behind. */
+  readonly recentEntriesMax: number;
+}
+
+export interface RoomCounters {
+  appended: number;
+  conflict: number;
+  unknown: number;
+  /** Unknown outcomes that a committed read found to have taken effect, and not to have. */
+  unknownFoundIn: number;
+  unknownFoundOut: number;
+  gapRead: number;
+  pollRepair: number;
+  resume: number;
+  dedupeHit: number;
+  revalidationRefusal: number;
+  reorderDropped: number;
+  duplicateDropped: number;
+  readerPaused: number;
+  deadlineMissed: number;
+}
+
+/** A command on its way into the log. */
+export interface WaitingCommand {
+  readonly key: number;
+  readonly command: WriteCommand;
+  readonly deadlineMs: number;
+  /** The client has its answer; what is still decided about the command is for the room only. */
+  answered: boolean;
+  /** A committed read has shown that it is not stored. */
+  looked: boolean;
+  /** An append of it had an unknown outcome, or lost its number to another. */
+  inDoubt: boolean;
+}
+
+/**
+ * conflict: a number or an id was taken. unknown: the store did not say. look: is an earlier try of this in the log?
+ */
+export type ResolveReason = 'conflict' | 'unknown' | 'look';
+
+export type Pipeline =
+  | { readonly step: 'idle' }
+  | { readonly step: 'facts' }
+  | { readonly step: 'appending'; readonly batch: WaitingCommand[]; readonly entries: readonly Entry[] }
+  | { readonly step: 'resolving'; readonly batch: WaitingCommand[]; readonly reason: ResolveReason; readonly attempt: number; readonly learned: number }
+  | {
+      readonly step: 'resting';
+      readonly untilMs: number;
+      readonly batch: WaitingCommand[];
+      readonly then: 'again' | 'resolve';
+      readonly reason: ResolveReason;
+      readonly attempt: number;
+    };
+
+export type AnsweredOutcome =
+  | { readonly type: 'stored'; readonly entry: Entry; readonly dup: boolean }
+  | { readonly type: 'done' }
+  | {
+      readonly type: 'opened';
+      readonly verdict: OpenVerdict;
+      readonly head: number;
+      readonly epoch: string;
+      readonly upTo: number;
+      readonly entries: readonly MessageView[];
+      readonly more: boolean;
+    }
+  | { readonly type: 'refused'; readonly code: ErrorCode; readonly message: string; readonly retryAfterMs?: number };
+
+export type RoomInput =
+  | { readonly type: 'start' }
+  | { readonly type: 'loaded'; readonly head: Head; readonly controls: readonly Entry[] }
+  | { readonly type: 'loadFailed' }
+  | { readonly type: 'command'; readonly key: number; readonly command: WriteCommand }
+  | { readonly type: 'appendDone'; readonly outcome: 'appended' | 'conflict' | 'unknown' | { readonly rejected: number; readonly reason: string } }
+  /** `entries`: committed, contiguous, after the asked seq. `found`: committed entries with the asked ids, anywhere in the log. */
+  | { readonly type: 'resolved'; readonly entries: readonly Entry[]; readonly found: readonly Entry[] }
+  | { readonly type: 'resolveFailed' }
+  | { readonly type: 'factsRead'; readonly facts: readonly { readonly target: number; readonly fact: TargetFact }[] }
+  | { readonly type: 'factsFailed' }
+  | { readonly type: 'tick' }
+  /** From the wire: any order, doubles, losses. */
+  | { readonly type: 'event'; readonly entries: readonly Entry[] }
+  | DeliveryInput
+  | { readonly type: 'caughtUp'; readonly entries: readonly Entry[] }
+  | { readonly type: 'rangeRead'; readonly reader: ReaderId; readonly entries: readonly Entry[] };
+
+/** Inputs of the reader side alone. */
+export type DeliveryInput =
+  /** From the store's tail or the head poll: the room has at least this seq. */
+  | { readonly type: 'hint'; readonly seq: number }
+  | {
+      readonly type: 'open';
+      readonly key: number;
+      readonly reader: ReaderId;
+      readonly user: UserId;
+      readonly since?: number;
+      readonly epoch?: string;
+      readonly limit: number;
+    }
+  | { readonly type: 'close'; readonly reader: ReaderId }
+  | { readonly type: 'history'; readonly key: number; readonly user: UserId; readonly range: Range }
+  | { readonly type: 'pageRead'; readonly reader: ReaderId; readonly entries: readonly MessageView[]; readonly more: boolean }
+  | { readonly type: 'pageFailed' | 'rangeFailed'; readonly reader: ReaderId }
+  | { readonly type: 'catchUpFailed' }
+  /** The reader's sink took nothing after this seq; it takes no effect until `ready`. */
+  | { readonly type: 'refused'; readonly reader: ReaderId; readonly after: number }
+  | { readonly type: 'ready'; readonly reader: ReaderId };
+
+export type RoomEffect =
+  /** Head, then the control entries up to it. -> loaded | loadFailed */
+  | { readonly type: 'load' }
+  /** -> appendDone */
+  | { readonly type: 'append'; readonly after: number; readonly entries: readonly Entry[] }
+  /** Up to `limit` entries after `after`, and whatever is stored under `ids`. -> resolved | resolveFailed */
+  | { readonly type: 'resolve'; readonly after: number; readonly limit: number; readonly ids: readonly { readonly by: UserId; readonly cid: Cid }[] }
+  /** Author of these entries and whether they are deleted. -> factsRead | factsFailed */
+  | { readonly type: 'readFacts'; readonly targets: readonly number[] }
+  /** Entries after `after`, for everybody. -> caughtUp | catchUpFailed */
+  | { readonly type: 'catchUp'; readonly after: number; readonly limit: number }
+  /** Entries after `after`, for one reader. -> rangeRead | rangeFailed */
+  | { readonly type: 'range'; readonly reader: ReaderId; readonly after: number; readonly limit: number }
+  /** The last page of messages, folded with the changes up to `upTo`. -> pageRead | pageFailed */
+  | { readonly type: 'page'; readonly reader: ReaderId; readonly limit: number; readonly upTo: number }
+  /** Answer this history request from the log, folded up to `upTo`. No input follows. */
+  | { readonly type: 'history'; readonly key: number; readonly range: Range; readonly upTo: number }
+  | { readonly type: 'answer'; readonly key: number; readonly outcome: AnsweredOutcome }
+  /** To every attached reader. A sink that refuses is detached by the carrier and reported by `refused`. */
+  | { readonly type: 'deliver'; readonly entries: readonly Entry[] }
+  /** To one reader that is catching up. */
+  | { readonly type: 'emit'; readonly reader: ReaderId; readonly entries: readonly Entry[] }
+  | { readonly type: 'attach' | 'detach'; readonly reader: ReaderId }
+  /** The reader's user is no member any more: detach, tell it. */
+  | { readonly type: 'gone'; readonly reader: ReaderId; readonly reason: 'kicked' | 'left' }
+  | { readonly type: 'publish'; readonly entries: readonly Entry[] }
+  | { readonly type: 'note'; readonly event: 'append.conflict' | 'gap.repair'; readonly count: number };

@@ -1,0 +1,509 @@
+/**
+ * RoomState: the append and delivery protocol of one room on one node (design: the room log, steps 1 to 7). Pure:
+ * no I/O, no clock, no randomness; inputs come in with the time, effects come out to be carried out in their order.
+ *
+ * Guarantees: at most one append in flight; a command is acknowledged only from its own append's success or from a
+ * committed read; the append head moves only by those two; attached readers get entries in order of seq, each once.
+ * Does not: order between rooms, encode, or know a socket. Losing the whole state loses nothing acknowledged.
+ *
+ * The file has two halves that meet in `learn`: the writer (pending -> append -> answer) and the reader side, in
+ * `room-delivery.ts` (committed entries and events -> one ordered stream -> readers with cursors).
+ */
+import type { Cid, UserId } from '../system/ids.ts';
+import { type Entry, emptyHead, type Head, headAfter, isMessage } from '../system/store/entry.ts';
+import { RoomDelivery } from './room-delivery.ts';
+import { type EntryDraft, RoomFold, type TargetFact, type WriteCommand } from './room-fold.ts';
+import type { AnsweredOutcome, Pipeline, ResolveReason, RoomCounters, RoomEffect, RoomInput, RoomSettings, Time, WaitingCommand } from './room-protocol.ts';
+
+/** Recent commands kept for recognising a retry without a read; older ones are found through the log. */
+const recentMax = 1024;
+/** Facts about recent messages kept for edits, reactions and replies; others are read when needed. */
+const factsMax = 2048;
+const restMinMs = 50;
+const restMaxMs = 1000;
+/** A winner that is not yet committed: look again after this, doubled up to the maximum. */
+const conflictRestMinMs = 2;
+const conflictRestMaxMs = 50;
+/** After so many looks at an uncommitted winner, append again: it may have rolled back, and the store decides anyway. */
+const conflictLooksMax = 6;
+/** With foreign entries this recent, a winner lets others go first for one round trip. */
+const yieldWindowMs = 100;
+
+const keyOf = (by: UserId, cid: Cid): string => `${by}\n${cid}`;
+
+export class RoomState {
+  readonly fold = new RoomFold();
+  readonly counters: RoomCounters;
+  private readonly settings: RoomSettings;
+  private readonly delivery: RoomDelivery;
+  private phase: 'new' | 'loading' | 'ready' = 'new';
+  /** Append head: moved by own acks and committed reads only. */
+  private head: Head = emptyHead;
+  private pending: WaitingCommand[] = [];
+  private readonly pendingBySender = new Map<UserId, number>();
+  private pipeline: Pipeline = { step: 'idle' };
+  private readonly recent = new Map<string, Entry>();
+  private readonly facts = new Map<number, TargetFact>();
+  /** Targets deleted while their facts are being read: the read may be older than the delete. */
+  private readonly deletedMeanwhile = new Set<number>();
+  private unknownsInARow = 0;
+  private appendStartedMs = 0;
+  private roundTripMs = 0;
+  private foreignSeenMs = Number.NEGATIVE_INFINITY;
+  private loadRetryMs: number | undefined;
+  /** The highest seq heard of for which a committed read was made before appending. */
+  private lookedForSeq = 0;
+  private out: RoomEffect[] = [];
+
+  constructor(settings: RoomSettings) {
+    this.settings = settings;
+    this.counters = {
+      appended: 0, conflict: 0, unknown: 0, unknownFoundIn: 0, unknownFoundOut: 0, gapRead: 0, pollRepair: 0, resume: 0,
+      dedupeHit: 0, revalidationRefusal: 0, reorderDropped: 0, duplicateDropped: 0, readerPaused: 0, deadlineMissed: 0,
+    };
+    this.delivery = new RoomDelivery(settings, this.counters);
+  }
+
+  get headSeq(): number {
+    return Math.max(this.head.seq, this.delivery.delivered);
+  }
+
+  /** Nothing waits, nothing is in flight, nobody reads: the actor may go. */
+  get isIdle(): boolean {
+    return this.phase === 'ready' && this.pipeline.step === 'idle' && this.pending.length === 0 && this.delivery.isIdle;
+  }
+
+  get isLoaded(): boolean {
+    return this.phase === 'ready';
+  }
+
+  get pendingCount(): number {
+    return this.pending.length;
+  }
+
+  get readerCount(): number {
+    return this.delivery.readerCount;
+  }
+
+  /** When `tick` is due at the latest; undefined: nothing waits for time. */
+  wakeAtMs(): number | undefined {
+    const times = [this.loadRetryMs, this.pending[0]?.deadlineMs, this.delivery.wakeAtMs()];
+    if (this.pipeline.step === 'resting') times.push(this.pipeline.untilMs);
+    for (const waiting of this.commandsInDoubt()) if (!waiting.answered) times.push(waiting.deadlineMs);
+    const due = times.filter((time) => time !== undefined);
+    return due.length === 0 ? undefined : Math.min(...due);
+  }
+
+  /** Takes one input and returns the effects, to be carried out in this order. */
+  handle(input: RoomInput, time: Time): RoomEffect[] {
+    this.out = [];
+    this.take(input, time);
+    this.pump(time);
+    const effects = this.out;
+    this.out = [];
+    return effects;
+  }
+
+  private take(input: RoomInput, time: Time): void {
+    switch (input.type) {
+      case 'start':
+        this.phase = 'loading';
+        this.out.push({ type: 'load' });
+        return;
+      case 'loaded':
+        for (const entry of input.controls) this.fold.apply(entry);
+        this.head = input.head;
+        this.phase = 'ready';
+        this.delivery.begin(input.head.seq);
+        return;
+      case 'loadFailed':
+        this.unknownsInARow += 1;
+        this.loadRetryMs = time.nowMs + this.restMs();
+        return;
+      case 'command':
+        return this.enqueue(input.key, input.command, time);
+      case 'appendDone':
+        return this.onAppendDone(input.outcome, time);
+      case 'resolved':
+        return this.onResolved(input.entries, input.found, time);
+      case 'resolveFailed':
+        return this.onResolveFailed(time);
+      case 'factsRead':
+        return this.onFactsRead(input.facts);
+      case 'factsFailed':
+        if (this.pipeline.step === 'facts') this.rest([], 'again', 'look', 0, this.restMs(), time);
+        return;
+      case 'tick':
+        return this.onTick(time);
+      case 'event':
+        if (input.entries.some((entry) => entry.writer !== this.settings.writer)) this.foreignSeenMs = time.nowMs;
+        this.delivery.offer(input.entries, time.nowMs, this.out);
+        return;
+      case 'caughtUp':
+        this.learn(input.entries, time);
+        this.delivery.caughtUp(input.entries.length, time.nowMs, this.out);
+        return;
+      case 'rangeRead':
+        this.learn(input.entries, time);
+        this.delivery.rangeRead(input.reader, input.entries, time.nowMs, this.fold.epoch, this.out);
+        return;
+      default:
+        return this.delivery.take(input, time.nowMs, { fold: this.fold, headSeq: this.headSeq }, this.out);
+    }
+  }
+
+  /** After every input: whatever has become possible. */
+  private pump(time: Time): void {
+    if (this.phase !== 'ready') return;
+    this.appendNext(time);
+    this.delivery.pump(time.nowMs, { fold: this.fold, headSeq: this.headSeq }, this.head.seq, this.out);
+  }
+
+  // ---- writer ----
+
+  private enqueue(key: number, command: WriteCommand, time: Time): void {
+    const fromSender = this.pendingBySender.get(command.by) ?? 0;
+    if (this.pending.length >= this.settings.pendingMax || fromSender >= this.settings.senderPendingMax) {
+      const whose = fromSender >= this.settings.senderPendingMax ? 'your commands' : 'commands';
+      this.answer(key, { type: 'refused', code: 'BUSY', message: `too many of ${whose} wait in this room`, retryAfterMs: 250 });
+      return;
+    }
+    this.pendingBySender.set(command.by, fromSender + 1);
+    this.pending.push({ key, command, deadlineMs: time.nowMs + this.settings.ackDeadlineMs, answered: false, looked: false, inDoubt: false });
+  }
+
+  /** Group commit: everything that waits and can be judged goes as one batch, in order of arrival. */
+  private appendNext(time: Time): void {
+    if (this.pipeline.step !== 'idle' || this.pending.length === 0) return;
+    if (this.delivery.seenSeq > Math.max(this.head.seq, this.lookedForSeq)) {
+      this.lookedForSeq = this.delivery.seenSeq; // Once for each hint: a false one must not stop the room.
+      return this.resolve([], 'look', 0);
+    }
+    const batch: WaitingCommand[] = [];
+    const drafts: EntryDraft[] = [];
+    const inBatch = new Set<string>();
+    const deletedInBatch = new Set<number>();
+    let bytes = 0;
+    let taken = 0;
+    let before: 'facts' | 'look' | undefined;
+    for (const waiting of this.pending) {
+      const { command } = waiting;
+      const key = keyOf(command.by, command.cid);
+      const stored = this.recent.get(key);
+      if (stored) {
+        this.counters.dedupeHit += 1;
+        this.settle(waiting, stored, !waiting.inDoubt);
+        taken += 1;
+        continue;
+      }
+      if (inBatch.has(key)) break; // Its twin goes first; then this one is a retry of something stored.
+      const judgement = this.fold.judge(command, (seq) => this.facts.get(seq));
+      if (judgement.type === 'needs') {
+        before = 'facts';
+        break;
+      }
+      if (judgement.type === 'refused') {
+        if (!waiting.looked && this.mayHaveBeenStored(command)) {
+          before = 'look';
+          break;
+        }
+        if (waiting.inDoubt) this.counters.revalidationRefusal += 1;
+        this.conclude(waiting, { type: 'refused', code: judgement.code, message: judgement.message });
+        taken += 1;
+        continue;
+      }
+      if (judgement.type === 'done') {
+        this.conclude(waiting, { type: 'done' });
+        taken += 1;
+        continue;
+      }
+      const { draft } = judgement;
+      if (draft.target !== undefined && deletedInBatch.has(draft.target)) break;
+      bytes += 256 + 3 * (draft.text?.length ?? 0);
+      if (batch.length > 0 && (batch.length >= this.settings.batchEntriesMax || bytes > this.settings.batchBytesMax)) break;
+      if (draft.kind === 'delete' && draft.target !== undefined) deletedInBatch.add(draft.target);
+      batch.push(waiting);
+      drafts.push(draft);
+      inBatch.add(key);
+      taken += 1;
+      if (draft.member || draft.room) break; // What follows is judged by the state after it.
+    }
+    this.dropPending(taken);
+    if (batch.length > 0) this.append(batch, drafts, time);
+    else if (before === 'facts') this.readFacts();
+    else if (before === 'look') this.look();
+  }
+
+  private append(batch: WaitingCommand[], drafts: EntryDraft[], time: Time): void {
+    let { seq, n } = this.head;
+    const entries = drafts.map((draft, index): Entry => {
+      const { command } = batch[index] as WaitingCommand;
+      seq += 1;
+      if (isMessage(draft)) n += 1;
+      const { kind, ...content } = draft;
+      const name = command.name === undefined ? undefined : { name: command.name };
+      return { seq, n, kind, by: command.by, ...name, at: time.wallMs, cid: command.cid, writer: this.settings.writer, ...content };
+    });
+    this.pipeline = { step: 'appending', batch, entries };
+    this.appendStartedMs = time.nowMs;
+    this.out.push({ type: 'append', after: this.head.seq, entries });
+  }
+
+  private onAppendDone(outcome: Extract<RoomInput, { type: 'appendDone' }>['outcome'], time: Time): void {
+    if (this.pipeline.step !== 'appending') return;
+    const { batch, entries } = this.pipeline;
+    switch (outcome) {
+      case 'appended': {
+        this.pipeline = { step: 'idle' };
+        this.unknownsInARow = 0;
+        this.roundTripMs = time.nowMs - this.appendStartedMs;
+        this.counters.appended += entries.length;
+        this.learn(entries, time, () => {
+          for (const [index, waiting] of batch.entries()) this.settle(waiting, entries[index] as Entry, false);
+        });
+        this.out.push({ type: 'publish', entries });
+        if (time.nowMs - this.foreignSeenMs < yieldWindowMs) {
+          this.rest([], 'again', 'look', 0, this.roundTripMs, time);
+        }
+        return;
+      }
+      case 'conflict':
+        this.counters.conflict += 1;
+        this.foreignSeenMs = time.nowMs;
+        this.out.push({ type: 'note', event: 'append.conflict', count: entries.length });
+        return this.resolve(batch, 'conflict', 0);
+      case 'unknown':
+        this.counters.unknown += 1;
+        this.unknownsInARow += 1;
+        for (const waiting of batch) waiting.inDoubt = true;
+        return this.resolve(batch, 'unknown', 0);
+      default: {
+        const [refused] = batch.splice(outcome.rejected, 1);
+        if (refused) this.conclude(refused, { type: 'refused', code: 'PAYLOAD_TOO_LARGE', message: outcome.reason });
+        return this.resolve(batch, 'look', 0);
+      }
+    }
+  }
+
+  /** Reads, committed, what came after the head and what is stored under the batch's ids. The only way out of doubt. */
+  private resolve(batch: WaitingCommand[], reason: ResolveReason, attempt: number): void {
+    this.pipeline = { step: 'resolving', batch, reason, attempt, learned: 0 };
+    this.pushResolve(batch);
+  }
+
+  private pushResolve(batch: readonly WaitingCommand[]): void {
+    const ids = batch.map(({ command }) => ({ by: command.by, cid: command.cid }));
+    this.out.push({ type: 'resolve', after: this.head.seq, limit: this.settings.readEntriesMax, ids });
+  }
+
+  private onResolved(entries: readonly Entry[], found: readonly Entry[], time: Time): void {
+    if (this.pipeline.step !== 'resolving') return;
+    const { reason, attempt } = this.pipeline;
+    const stored = new Map<string, Entry>();
+    for (const entry of [...entries, ...found]) stored.set(keyOf(entry.by, entry.cid), entry);
+    const left: WaitingCommand[] = [];
+    this.learn(entries, time, () => {
+      for (const waiting of (this.pipeline as { batch: WaitingCommand[] }).batch) {
+        const entry = stored.get(keyOf(waiting.command.by, waiting.command.cid));
+        if (!entry) {
+          left.push(waiting);
+          continue;
+        }
+        if (reason === 'unknown') this.counters.unknownFoundIn += 1;
+        else this.counters.dedupeHit += 1;
+        this.settle(waiting, entry, !waiting.inDoubt);
+      }
+    });
+    const learned = this.pipeline.learned + entries.length + found.length;
+    if (entries.length >= this.settings.readEntriesMax) {
+      this.pipeline = { step: 'resolving', batch: left, reason, attempt, learned };
+      this.pushResolve(left);
+      return;
+    }
+    for (const waiting of left) waiting.looked = true;
+    if (reason === 'unknown' && left.length > 0) this.counters.unknownFoundOut += 1;
+    if (reason === 'unknown' && left.length > 0) return this.rest(left, 'again', reason, attempt, this.restMs(), time);
+    if (reason === 'conflict' && left.length > 0 && learned === 0 && attempt < conflictLooksMax) {
+      // The winner is not committed yet and may still roll back: its number is not ours to skip.
+      const delayMs = Math.min(conflictRestMinMs * 2 ** attempt, conflictRestMaxMs);
+      return this.rest(left, 'resolve', reason, attempt + 1, delayMs, time);
+    }
+    this.pipeline = { step: 'idle' };
+    this.requeue(left);
+  }
+
+  private onResolveFailed(time: Time): void {
+    if (this.pipeline.step !== 'resolving') return;
+    this.unknownsInARow += 1;
+    const { batch, reason, attempt } = this.pipeline;
+    this.rest(batch, 'resolve', reason, attempt + 1, this.restMs(), time);
+  }
+
+  private rest(batch: WaitingCommand[], then: 'again' | 'resolve', reason: ResolveReason, attempt: number, delayMs: number, time: Time): void {
+    this.pipeline = { step: 'resting', untilMs: time.nowMs + delayMs, batch, then, reason, attempt };
+  }
+
+  private restMs(): number {
+    return Math.min(restMinMs * 2 ** Math.min(this.unknownsInARow, 10), restMaxMs);
+  }
+
+  /** Commands whose outcome is decided as "not stored" go back to the front, in their order, to be judged anew. */
+  private requeue(commands: readonly WaitingCommand[]): void {
+    const again = commands.filter((waiting) => !waiting.answered);
+    for (const { command } of again) this.pendingBySender.set(command.by, (this.pendingBySender.get(command.by) ?? 0) + 1);
+    this.pending = [...again, ...this.pending];
+  }
+
+  private dropPending(count: number): void {
+    if (count === 0) return;
+    for (const { command } of this.pending.splice(0, count)) {
+      const fromSender = (this.pendingBySender.get(command.by) ?? 1) - 1;
+      if (fromSender > 0) this.pendingBySender.set(command.by, fromSender);
+      else this.pendingBySender.delete(command.by);
+    }
+  }
+
+  /**
+   * A refusal is final only when no earlier try of the same command was stored: its retry gets the first answer. Where
+   * this node is the log's only writer, somebody who never was a member cannot have stored anything.
+   */
+  private mayHaveBeenStored(command: WriteCommand): boolean {
+    return this.settings.sharedLog || this.fold.membership(command.by) !== undefined;
+  }
+
+  private look(): void {
+    const batch = this.pending.slice(0, 1);
+    this.dropPending(1);
+    this.resolve(batch, 'look', 0);
+  }
+
+  private readFacts(): void {
+    const targets = new Set<number>();
+    for (const { command } of this.pending.slice(0, this.settings.batchEntriesMax)) {
+      const judgement = this.fold.judge(command, (seq) => this.facts.get(seq));
+      if (judgement.type === 'needs') targets.add(judgement.target);
+    }
+    this.deletedMeanwhile.clear();
+    this.pipeline = { step: 'facts' };
+    this.out.push({ type: 'readFacts', targets: [...targets] });
+  }
+
+  private onFactsRead(facts: Extract<RoomInput, { type: 'factsRead' }>['facts']): void {
+    if (this.pipeline.step !== 'facts') return;
+    this.pipeline = { step: 'idle' };
+    for (const { target, fact } of facts) {
+      if (fact === 'absent' && this.facts.has(target)) continue; // Learned while the read was under way.
+      this.noteFact(target, fact !== 'absent' && this.deletedMeanwhile.has(target) ? { ...fact, deleted: true } : fact);
+    }
+  }
+
+  private onTick(time: Time): void {
+    if (this.loadRetryMs !== undefined && time.nowMs >= this.loadRetryMs) {
+      this.loadRetryMs = undefined;
+      this.out.push({ type: 'load' });
+    }
+    for (const waiting of this.commandsInDoubt()) {
+      if (time.nowMs >= waiting.deadlineMs) this.missDeadline(waiting);
+    }
+    let late = 0;
+    while (late < this.pending.length && time.nowMs >= (this.pending[late] as WaitingCommand).deadlineMs) {
+      this.missDeadline(this.pending[late] as WaitingCommand);
+      late += 1;
+    }
+    this.dropPending(late);
+    if (this.pipeline.step === 'resting' && time.nowMs >= this.pipeline.untilMs) {
+      const { batch, then, reason, attempt } = this.pipeline;
+      this.pipeline = { step: 'idle' };
+      if (then === 'resolve') this.resolve(batch, reason, attempt);
+      else this.requeue(batch);
+    }
+    this.delivery.tick(time.nowMs, this.out);
+  }
+
+  private missDeadline(waiting: WaitingCommand): void {
+    if (waiting.answered) return;
+    waiting.answered = true;
+    this.counters.deadlineMissed += 1;
+    this.answer(waiting.key, {
+      type: 'refused',
+      code: 'STORE_UNAVAILABLE',
+      message: 'not stored in time; send again with the same cid',
+      retryAfterMs: 1000,
+    });
+  }
+
+  private commandsInDoubt(): readonly WaitingCommand[] {
+    return 'batch' in this.pipeline ? this.pipeline.batch : [];
+  }
+
+  /** The command is in the log as `entry`: the answer of its first try, also to a retry. */
+  private settle(waiting: WaitingCommand, entry: Entry, dup: boolean): void {
+    if (!sameContent(waiting.command, entry)) {
+      this.conclude(waiting, { type: 'refused', code: 'CONFLICT', message: 'this cid was used before with other content' });
+      return;
+    }
+    this.conclude(waiting, { type: 'stored', entry, dup });
+  }
+
+  private conclude(waiting: WaitingCommand, outcome: AnsweredOutcome): void {
+    if (waiting.answered) return;
+    waiting.answered = true;
+    this.answer(waiting.key, outcome);
+  }
+
+  private answer(key: number, outcome: AnsweredOutcome): void {
+    this.out.push({ type: 'answer', key, outcome });
+  }
+
+  // ---- where writer and reader meet ----
+
+  /**
+   * Takes committed entries: folds those that follow the head, then lets `acknowledge` answer, then delivers.
+   * Entries at or below the head were learned before; entries beyond a gap are only offered for delivery.
+   */
+  private learn(entries: readonly Entry[], time: Time, acknowledge?: () => void): void {
+    for (const entry of entries) {
+      if (entry.seq !== this.head.seq + 1) continue;
+      this.head = headAfter(entry);
+      this.fold.apply(entry);
+      this.remember(entry);
+      if (entry.writer !== this.settings.writer) this.foreignSeenMs = time.nowMs;
+    }
+    acknowledge?.();
+    this.delivery.offer(entries, time.nowMs, this.out);
+  }
+
+  private remember(entry: Entry): void {
+    this.recent.set(keyOf(entry.by, entry.cid), entry);
+    if (this.recent.size > recentMax) this.recent.delete(this.recent.keys().next().value as string);
+    if (isMessage(entry)) this.noteFact(entry.seq, { by: entry.by, deleted: entry.scrubbed === true });
+    if (entry.kind === 'delete' && entry.target !== undefined) {
+      this.deletedMeanwhile.add(entry.target);
+      const fact = this.facts.get(entry.target);
+      if (fact && fact !== 'absent') this.facts.set(entry.target, { ...fact, deleted: true });
+    }
+  }
+
+  private noteFact(target: number, fact: TargetFact): void {
+    this.facts.set(target, fact);
+    if (this.facts.size > factsMax) this.facts.delete(this.facts.keys().next().value as number);
+  }
+}
+
+/** Whether a stored entry is what this command asks for. A scrubbed text cannot be compared and counts as equal. */
+function sameContent({ write }: WriteCommand, entry: Entry): boolean {
+  switch (write.type) {
+    case 'send':
+      return isMessage(entry) && entry.replyTo === write.replyTo && (entry.scrubbed === true || entry.text === write.text);
+    case 'modify':
+      return entry.kind === 'modify' && entry.target === write.target && (entry.scrubbed === true || entry.text === write.text);
+    case 'delete':
+      return entry.kind === 'delete' && entry.target === write.target;
+    case 'react':
+      return entry.kind === 'react' && entry.target === write.target && entry.emoji === write.emoji && entry.on === write.on;
+    case 'create':
+      return entry.kind === 'room';
+    default:
+      return entry.kind === 'member';
+  }
+}
