@@ -19,13 +19,21 @@ export type ClientCommand =
       readonly members: readonly UserId[];
     }
   | { readonly type: 'room.list' }
-  | { readonly type: 'room.join' | 'room.leave' | 'room.close'; readonly room: RoomId }
+  | { readonly type: 'room.join' | 'room.leave'; readonly room: RoomId }
+  | { readonly type: 'room.close'; readonly room: RoomId }
   | { readonly type: 'room.invite' | 'room.kick'; readonly room: RoomId; readonly user: UserId }
   | { readonly type: 'room.open'; readonly room: RoomId; readonly since?: number; readonly epoch?: string; readonly limit: number }
   | { readonly type: 'message.send'; readonly room: RoomId; readonly cid: Cid; readonly text: string; readonly replyTo?: number }
   | { readonly type: 'message.modify'; readonly room: RoomId; readonly cid: Cid; readonly target: number; readonly text: string }
   | { readonly type: 'message.delete'; readonly room: RoomId; readonly cid: Cid; readonly target: number }
-  | { readonly type: 'message.react'; readonly room: RoomId; readonly cid: Cid; readonly target: number; readonly emoji: string; readonly on: boolean }
+  | {
+      readonly type: 'message.react';
+      readonly room: RoomId;
+      readonly cid: Cid;
+      readonly target: number;
+      readonly emoji: string;
+      readonly on: boolean;
+    }
   | { readonly type: 'history.get'; readonly room: RoomId; readonly range: Range }
   | { readonly type: 'typing'; readonly room: RoomId };
 

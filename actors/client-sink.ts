@@ -30,5 +30,6 @@ export interface ClientSink {
 export interface FrameEncoder {
   entries(room: RoomId, entries: readonly Entry[]): Frame;
   typing(room: RoomId, users: readonly UserId[]): Frame;
-  roomGone(room: RoomId, reason: 'kicked' | 'left'): Frame;
+  /** unavailable: the room failed here and rests; open it again after a while. */
+  roomGone(room: RoomId, reason: 'kicked' | 'left' | 'unavailable'): Frame;
 }

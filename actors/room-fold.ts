@@ -49,6 +49,8 @@ export interface Membership {
   /** Seq and message count of the entry that brought them in. */
   readonly joinedSeq: number;
   readonly joinedN: number;
+  /** Seq of the last entry that changed this membership. */
+  readonly changedSeq: number;
 }
 
 /** Most members of one room; an invite or join beyond is refused with FORBIDDEN. */
@@ -83,7 +85,7 @@ export class RoomFold {
     const was = this.members.get(change.user);
     if (was?.status !== 'in') return;
     this.memberCount -= 1;
-    this.members.set(change.user, { ...was, status: change.change });
+    this.members.set(change.user, { ...was, status: change.change, changedSeq: entry.seq });
     if (was.role === 'owner') this.passOwnership();
   }
 
@@ -91,7 +93,7 @@ export class RoomFold {
     const was = this.members.get(user);
     if (was?.status === 'in') return;
     this.members.delete(user); // Order of the map is order of joining.
-    this.members.set(user, { role, status: 'in', joinedSeq: entry.seq, joinedN: entry.n });
+    this.members.set(user, { role, status: 'in', joinedSeq: entry.seq, joinedN: entry.n, changedSeq: entry.seq });
     this.memberCount += 1;
   }
 
@@ -122,6 +124,8 @@ export class RoomFold {
   judge(command: WriteCommand, factOf: (seq: number) => TargetFact | undefined): Judgement {
     const { write, by } = command;
     if (write.type === 'create') {
+      const isSameDm = this.facts?.kind === 'dm' && write.facts.kind === 'dm' && this.isMember(by);
+      if (isSameDm) return { type: 'done' };
       if (this.facts) return { type: 'refused', code: 'CONFLICT', message: 'a room with this id exists' };
       return { type: 'append', draft: { kind: 'room', room: write.facts } };
     }

@@ -94,10 +94,11 @@ export class RoomState {
     return due.length === 0 ? undefined : Math.min(...due);
   }
 
-  /** Takes one input and returns the effects, to be carried out in this order. */
-  handle(input: RoomInput, time: Time): RoomEffect[] {
+  /** Takes the inputs of one turn, in order, and returns the effects, to be carried out in their order. */
+  handle(inputs: RoomInput | readonly RoomInput[], time: Time): RoomEffect[] {
     this.out = [];
-    this.take(input, time);
+    if ('type' in inputs) this.take(inputs, time);
+    else for (const input of inputs) this.take(input, time);
     this.pump(time);
     const effects = this.out;
     this.out = [];
@@ -152,7 +153,7 @@ export class RoomState {
     }
   }
 
-  /** After every input: whatever has become possible. */
+  /** After the inputs of a turn: whatever has become possible. Commands that came together leave as one batch. */
   private pump(time: Time): void {
     if (this.phase !== 'ready') return;
     this.appendNext(time);

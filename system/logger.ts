@@ -20,7 +20,10 @@ export function createLogger(options: LoggerOptions): Logger {
   const settings = {
     level: options.level,
     base: { ...options.base },
-    redact: { paths: ['token', '*.token', 'authorization', '*.authorization', 'secret', '*.secret', 'text', '*.text'], censor: '[redacted]' },
+    redact: {
+      paths: ['token', '*.token', 'authorization', '*.authorization', 'secret', '*.secret', 'text', '*.text'],
+      censor: '[redacted]',
+    },
   };
   return options.destination ? pino(settings, options.destination) : pino(settings);
 }

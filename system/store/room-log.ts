@@ -4,7 +4,8 @@
  * Committed means: it survives kill -9 of every process and a power cut of this machine, and it can never roll back.
  * Every read returns committed data only. Every method may be called concurrently for any rooms.
  * Faults: reads reject with `Fault` STORE_UNAVAILABLE when the store cannot answer, and with `LogCorrupt` when what is
- * stored for this room does not verify (other rooms are unaffected). Nothing here retries; callers do.
+ * stored for this room does not verify (other rooms are unaffected; an append to it is `unknown` with that as cause).
+ * A limit above the stated one is cut to it. Nothing here retries; callers do.
  */
 import type { Cid, RoomId, UserId } from '../ids.ts';
 import type { Entry, EntryRef, Head } from './entry.ts';
@@ -22,7 +23,11 @@ export type AppendOutcome =
   | { readonly type: 'rejected'; readonly index: number; readonly reason: string }
   | { readonly type: 'unknown'; readonly cause: unknown };
 
-/** Which entries: those after a seq (exclusive), those before one (exclusive), or those around one (inclusive). Always answered in ascending order. */
+/**
+ * Which entries: those after a seq (exclusive), those before one (exclusive), or those around one (inclusive).
+ * `around`: floor(limit / 2) places before that seq, the rest from it on; an end of the log is not made up for on the
+ * other side. Always answered in ascending order.
+ */
 export type Range =
   | { readonly after: number; readonly limit: number }
   | { readonly before: number; readonly limit: number }
@@ -45,8 +50,17 @@ export interface RoomLog {
   /** The entries at these numbers, in the order asked; undefined where there is none. */
   at(refs: readonly EntryRef[]): Promise<readonly (Entry | undefined)[]>;
 
-  /** Heads, one for each room asked, in that order; `emptyHead` for a room without entries. Cost does not grow with a log's length. */
+  /**
+   * Heads, one for each room asked, in that order; `emptyHead` for a room without entries. Cost does not grow with a log's length.
+   * A damaged room answers with the head that can still be read of it, so that one room cannot stop a poll of many.
+   */
   heads(rooms: readonly RoomId[]): Promise<readonly Head[]>;
+
+  /**
+   * The last message (messageKinds) of each room asked, in that order, deleted ones included; undefined for a room without
+   * messages and for a damaged one. Never beyond what `heads` would answer. Cost grows with the number of rooms only.
+   */
+  lastMessages(rooms: readonly RoomId[]): Promise<readonly (Entry | undefined)[]>;
 
   /** The entries that carry these (room, sender, cid), for the retry of a command at any age. Missing ones are left out. */
   byCid(room: RoomId, ids: readonly { readonly by: UserId; readonly cid: Cid }[]): Promise<readonly Entry[]>;

@@ -10,27 +10,34 @@ export interface UserRoom {
   readonly room: RoomId;
   /** pending: a change was about to be made; whether it was, only the log tells. */
   readonly state: 'pending' | 'in';
-  /** The member entry that brought the user in, and the message count there: the first read mark. Kept while pending. */
+  /** The member entry that brought the user in, and the message count there: the first read mark. Kept while pending; 0 when unknown. */
   readonly joinedSeq: number;
   readonly joinedN: number;
 }
 
+/** What the room's log says of one user at one of its entries. */
 export interface MembershipRow {
   readonly user: UserId;
   readonly room: RoomId;
   readonly member: boolean;
+  /** The control entry that says so. */
+  readonly seq: number;
   readonly joinedSeq: number;
   readonly joinedN: number;
 }
 
 export interface UserRooms {
-  /** Marks (user, room) pending, durably, for each user. Keeps joinedSeq and joinedN of a row that is there. Rejects with a Fault when that failed. */
+  /** Marks (user, room) pending, durably, for each user. Keeps what an earlier settle wrote. Rejects with a Fault when that failed. */
   pend(room: RoomId, users: readonly UserId[]): Promise<void>;
-  /** Sets or removes rows as the log says. Idempotent; losing it is harmless (the row stays pending). Rejects with a Fault. */
+  /**
+   * Writes rows as the log says and ends their pending state. A row whose `seq` is not greater than the one last settled for
+   * (user, room) changes nothing, the pending state included: so late, doubled and reordered calls are harmless. Rows of
+   * users who left are kept for that comparison. Losing a call is harmless (the row stays pending). Rejects with a Fault.
+   */
   settle(rows: readonly MembershipRow[]): Promise<void>;
-  /** All rows of a user by room id, pending ones too. At most `limit`. */
+  /** Rows of a user that are in or pending, by room id. At most `limit`. */
   list(user: UserId, limit: number): Promise<readonly UserRoom[]>;
 }
 
-/** Most rooms a user can be in; the 10,001st join is refused. */
+/** Most rooms that `room:list` shows of a user. */
 export const roomsPerUserMax = 10_000;

@@ -1,0 +1,125 @@
+/**
+ * Gateway: spawns a session actor for each admitted connection, in silent buckets, and drains them.
+ *
+ * Guarantees: over the bound or while draining nobody is admitted, with the reason; a drain tells every client why and
+ * when to come back.
+ * Does not: know sockets, verify tokens (the handshake has), or see commands.
+ */
+import { type ActorRef, type Ctx, callbackRef, spawn, spawnBucket, tell } from '../system/actor.ts';
+import { assertNever, type Refusal, refuse } from '../system/errors.ts';
+import { newId, type SessionId } from '../system/ids.ts';
+import type { Answer, ClientCommand } from './client-command.ts';
+import type { ClientSink } from './client-sink.ts';
+import { type Identity, type SessionCommand, type SessionDeps, spawnSession } from './session.ts';
+
+// ---- protocol ----
+
+type GatewayMessage = { readonly type: 'gateway.sessionEnded'; readonly id: SessionId } | { readonly type: 'gateway.drain' };
+
+/** What a connection talks to. */
+export interface SessionHandle {
+  /** refused: the session's queue is full or it is gone; the command was not taken. */
+  command(command: ClientCommand, reply: (answer: Answer) => void): 'accepted' | 'refused';
+  disconnected(): void;
+}
+
+export interface Gateway {
+  openSession(identity: Identity, sink: ClientSink): SessionHandle | Refusal;
+  sessionCount(): number;
+  /** Admits nobody from now on and tells every client to go elsewhere, at times spread over `drainSpreadMs`. */
+  drain(): void;
+  readonly ref: ActorRef<never>;
+}
+
+// ---- what it needs ----
+
+export interface GatewayDeps extends SessionDeps {
+  readonly connectionsMax: number;
+}
+
+const bucketCount = 64;
+/** Reconnect hints of a drain are spread evenly over this, so that clients do not come back as a crowd. */
+const drainSpreadMs = 3_000;
+
+// ---- behaviour ----
+
+class GatewayActor implements Gateway {
+  private readonly deps: GatewayDeps;
+  private readonly sessions = new Map<SessionId, ActorRef<SessionCommand>>();
+  readonly ref: ActorRef<GatewayMessage>;
+  private readonly buckets: readonly ActorRef<never>[];
+  private nextBucket = 0;
+  private isDraining = false;
+  private ctx: Ctx<GatewayMessage> | undefined;
+
+  constructor(parent: ActorRef<never>, deps: GatewayDeps) {
+    this.deps = deps;
+    const behaviour = { kind: 'gateway', start: this.start, receive: this.receive };
+    // The buckets are beside this actor, not under it: a restart stops what is under an actor, and the sessions need not notice.
+    const home = spawnBucket(parent, 'gateway');
+    this.ref = spawn<GatewayActor, GatewayMessage>(home, behaviour, { name: 'owner', mailboxMax: gatewayMailboxMax, restarts: gatewayRestarts });
+    this.buckets = Array.from({ length: bucketCount }, (_, index) => spawnBucket(home, `bucket-${String(index).padStart(2, '0')}`));
+  }
+
+  private readonly start = (ctx: Ctx<GatewayMessage>): GatewayActor => {
+    this.ctx = ctx;
+    for (const [id, ref] of this.sessions) ctx.watch(ref, () => ({ type: 'gateway.sessionEnded', id }));
+    return this;
+  };
+
+  private readonly receive = (state: GatewayActor, msg: GatewayMessage): GatewayActor => {
+    switch (msg.type) {
+      case 'gateway.sessionEnded':
+        this.sessions.delete(msg.id);
+        return state;
+      case 'gateway.drain':
+        this.closeAll();
+        return state;
+      default:
+        return assertNever(msg);
+    }
+  };
+
+  openSession(identity: Identity, sink: ClientSink): SessionHandle | Refusal {
+    if (this.isDraining) return refuse('TOO_MANY_CONNECTIONS', 'this node is stopping; connect to another', drainSpreadMs);
+    if (this.sessions.size >= this.deps.connectionsMax) return refuse('TOO_MANY_CONNECTIONS', 'this node is full; try again or another', 5_000);
+    const id = newId() as SessionId;
+    this.nextBucket = (this.nextBucket + 1) % bucketCount;
+    const ref = spawnSession(this.buckets[this.nextBucket] as ActorRef<never>, id, identity, sink, this.deps);
+    this.sessions.set(id, ref);
+    this.ctx?.watch(ref, () => ({ type: 'gateway.sessionEnded', id }));
+    return {
+      command: (command, reply) => tell(ref, { type: 'session.command', command, replyTo: callbackRef<Answer>('session.reply', reply) }),
+      disconnected: () => {
+        tell(ref, { type: 'session.disconnected' });
+      },
+    };
+  }
+
+  sessionCount(): number {
+    return this.sessions.size;
+  }
+
+  drain(): void {
+    this.isDraining = true;
+    tell(this.ref, { type: 'gateway.drain' });
+  }
+
+  private closeAll(): void {
+    let index = 0;
+    for (const ref of this.sessions.values()) {
+      const reconnectInMs = Math.round((drainSpreadMs * index) / this.sessions.size);
+      tell(ref, { type: 'session.close', code: 'SERVER_DRAINING', reconnectInMs });
+      index += 1;
+    }
+  }
+}
+
+// ---- restarts and spawn ----
+
+const gatewayRestarts = { restartsMax: 5, windowMs: 10_000, backoffMs: 10, backoffMaxMs: 1_000 } as const;
+const gatewayMailboxMax = 100_000;
+
+export function spawnGateway(parent: ActorRef<never>, deps: GatewayDeps): Gateway {
+  return new GatewayActor(parent, deps);
+}

@@ -1,0 +1,53 @@
+/**
+ * Guardian: the root of the actors. Starts its children in order and watches them; nothing else.
+ *
+ * Guarantees: a child that is gone for good is reported once by `onChildLost`: the node is to drain and exit 1.
+ * Order: rooms before gateway, so that the first session finds rooms.
+ */
+import { type ActorSystem, type Ctx, spawn } from '../system/actor.ts';
+import { type Gateway, type GatewayDeps, spawnGateway } from './gateway.ts';
+import { type Rooms, type RoomsDeps, spawnRooms } from './rooms.ts';
+
+// ---- protocol ----
+
+type GuardianMessage = { readonly type: 'guardian.childLost'; readonly child: string };
+
+// ---- what it needs ----
+
+export interface GuardianDeps {
+  readonly rooms: RoomsDeps;
+  readonly gateway: Omit<GatewayDeps, 'rooms'>;
+  /** Called when a child of the guardian, or the guardian, stopped for good outside of a drain. */
+  readonly onChildLost: (child: string) => void;
+}
+
+export interface Guardian {
+  readonly rooms: Rooms;
+  readonly gateway: Gateway;
+}
+
+// ---- restarts and spawn ----
+
+export function spawnGuardian(system: ActorSystem, deps: GuardianDeps): Guardian {
+  let ctxOfGuardian: Ctx<GuardianMessage> | undefined;
+  const behaviour = {
+    kind: 'guardian',
+    start: (ctx: Ctx<GuardianMessage>) => {
+      ctxOfGuardian = ctx;
+      return undefined;
+    },
+    receive: (_state: undefined, msg: GuardianMessage) => {
+      deps.onChildLost(msg.child);
+      return undefined;
+    },
+    stopped: (_state: undefined, reason: 'stopped' | 'crashed') => {
+      if (reason === 'crashed') deps.onChildLost('guardian');
+    },
+  };
+  const ref = spawn<undefined, GuardianMessage>(system, behaviour, { name: 'guardian', mailboxMax: 64, restarts: 'never' });
+  const rooms = spawnRooms(ref, deps.rooms);
+  const gateway = spawnGateway(ref, { ...deps.gateway, rooms });
+  ctxOfGuardian?.watch(rooms.ref, () => ({ type: 'guardian.childLost', child: 'rooms' }));
+  ctxOfGuardian?.watch(gateway.ref, () => ({ type: 'guardian.childLost', child: 'gateway' }));
+  return { rooms, gateway };
+}

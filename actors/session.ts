@@ -1,0 +1,252 @@
+/**
+ * Session: one connection of one user. Knows who it is, which rooms it has open, and when its token ends.
+ *
+ * Guarantees: commands of one connection reach a room in the order they came; every command is answered once.
+ * Does not: judge rights (the room does), decode (the gateway did), order entries.
+ */
+import { type ActorRef, callbackRef, type Ctx, spawn, tell } from '../system/actor.ts';
+import { assertNever, type CloseCode, refuse } from '../system/errors.ts';
+import { type Cid, dmRoomId, newId, type RoomId, type SessionId, type UserId } from '../system/ids.ts';
+import type { RoomFacts } from '../system/store/entry.ts';
+import type { Answer, ClientCommand } from './client-command.ts';
+import type { ClientSink } from './client-sink.ts';
+import type { RoomWrite } from './room-fold.ts';
+import { type RoomListDeps, readRoomList } from './room-list.ts';
+import type { Rooms } from './rooms.ts';
+
+// ---- protocol ----
+
+export type SessionCommand =
+  | { readonly type: 'session.command'; readonly command: ClientCommand; readonly replyTo: ActorRef<Answer> }
+  /** The client's connection has room again after a refused frame. */
+  | { readonly type: 'session.sinkReady' }
+  /** The connection is gone. */
+  | { readonly type: 'session.disconnected' }
+  | { readonly type: 'session.close'; readonly code: CloseCode; readonly reconnectInMs?: number };
+type SessionInternal =
+  | { readonly type: 'session.expired' }
+  | { readonly type: 'session.notOpened'; readonly room: RoomId }
+  | { readonly type: 'session.listed'; readonly answer: Answer; readonly replyTo: ActorRef<Answer> };
+type SessionMessage = SessionCommand | SessionInternal;
+
+// ---- what it needs ----
+
+export interface Identity {
+  readonly userId: UserId;
+  readonly name: string;
+  readonly roles: readonly string[];
+  readonly jti?: string;
+  /** Wall clock. */
+  readonly expiresAtMs: number;
+}
+
+export interface SessionDeps extends RoomListDeps {
+  readonly rooms: Rooms;
+  readonly roomsPerSocketMax: number;
+  readonly wallMs: () => number;
+  /** Ids for entries that clients do not name: `sys:` and unique for this incarnation. */
+  readonly newSystemCid: () => Cid;
+}
+
+// ---- state ----
+
+interface SessionState {
+  readonly open: ReadonlySet<RoomId>;
+}
+
+// ---- behaviour ----
+
+class Session {
+  private readonly id: SessionId;
+  private readonly identity: Identity;
+  private readonly sink: ClientSink;
+  private readonly deps: SessionDeps;
+  /** Outlives a crash: the rooms must be told. */
+  private readonly everOpened = new Set<RoomId>();
+
+  constructor(id: SessionId, identity: Identity, sink: ClientSink, deps: SessionDeps) {
+    this.id = id;
+    this.identity = identity;
+    this.sink = sink;
+    this.deps = deps;
+  }
+
+  readonly start = (ctx: Ctx<SessionMessage>): SessionState => {
+    this.sink.onRoom(() => tell(ctx.self, { type: 'session.sinkReady' }));
+    ctx.after(Math.max(0, this.identity.expiresAtMs - this.deps.wallMs()), { type: 'session.expired' });
+    return { open: new Set() };
+  };
+
+  readonly receive = (state: SessionState, msg: SessionMessage, ctx: Ctx<SessionMessage>): SessionState => {
+    switch (msg.type) {
+      case 'session.command':
+        return this.onCommand(state, msg.command, msg.replyTo, ctx);
+      case 'session.sinkReady':
+        for (const room of state.open) this.deps.rooms.sendIfActive(room, { type: 'room.readerReady', reader: this.id });
+        return state;
+      case 'session.notOpened':
+        this.everOpened.delete(msg.room);
+        return { open: without(state.open, msg.room) };
+      case 'session.listed':
+        tell(msg.replyTo, msg.answer);
+        return state;
+      case 'session.expired':
+        if (this.identity.expiresAtMs > this.deps.wallMs()) {
+          ctx.after(this.identity.expiresAtMs - this.deps.wallMs(), { type: 'session.expired' });
+          return state;
+        }
+        this.sink.close('TOKEN_EXPIRED');
+        ctx.stop();
+        return state;
+      case 'session.close':
+        this.sink.close(msg.code, msg.reconnectInMs);
+        ctx.stop();
+        return state;
+      case 'session.disconnected':
+        ctx.stop();
+        return state;
+      default:
+        return assertNever(msg);
+    }
+  };
+
+  readonly stopped = (_state: SessionState | undefined, reason: 'stopped' | 'crashed'): void => {
+    for (const room of this.everOpened) this.deps.rooms.sendIfActive(room, { type: 'room.close', reader: this.id });
+    this.sink.close(reason === 'crashed' ? 'INTERNAL' : 'SERVER_DRAINING'); // Nothing, where it was closed before.
+  };
+
+  readonly describe = (): Record<string, string | number> => ({ session: this.id });
+
+  // ---- handlers ----
+
+  private onCommand(state: SessionState, command: ClientCommand, replyTo: ActorRef<Answer>, ctx: Ctx<SessionMessage>): SessionState {
+    const { userId, name } = this.identity;
+    switch (command.type) {
+      case 'room.list':
+        this.list(replyTo, ctx);
+        return state;
+      case 'room.open':
+        return this.onOpen(state, command, replyTo, ctx);
+      case 'room.close':
+        this.deps.rooms.sendIfActive(command.room, { type: 'room.close', reader: this.id });
+        this.everOpened.delete(command.room);
+        tell(replyTo, { ok: true, result: { type: 'done' } });
+        return { open: without(state.open, command.room) };
+      case 'history.get':
+        this.send(command.room, { type: 'room.history', user: userId, range: command.range, replyTo }, replyTo);
+        return state;
+      case 'typing':
+        this.send(command.room, { type: 'room.typing', user: userId, replyTo }, replyTo);
+        return state;
+      case 'room.create': {
+        const room = command.kind === 'dm' ? dmRoomId(userId, command.members[0] ?? userId) : (command.id ?? (newId() as RoomId));
+        this.write(room, { type: 'create', facts: factsOf(command, userId) }, replyTo, name);
+        return state;
+      }
+      default:
+        this.write(command.room, writeOf(command), replyTo, name, 'cid' in command ? command.cid : undefined);
+        return state;
+    }
+  }
+
+  private onOpen(
+    state: SessionState,
+    command: Extract<ClientCommand, { type: 'room.open' }>,
+    replyTo: ActorRef<Answer>,
+    ctx: Ctx<SessionMessage>,
+  ): SessionState {
+    const { room, since, epoch, limit } = command;
+    if (!state.open.has(room) && state.open.size >= this.deps.roomsPerSocketMax) {
+      const refusal = refuse('BUSY', `at most ${this.deps.roomsPerSocketMax} rooms open on one connection; close one first`);
+      tell(replyTo, { ok: false, refusal });
+      return state;
+    }
+    const { id: reader, sink } = this;
+    const position = { ...(since === undefined ? undefined : { since }), ...(epoch === undefined ? undefined : { epoch }) };
+    // The answer goes straight to the connection, so that it leaves before the first entries do.
+    const answered = callbackRef<Answer>('session.opened', (answer) => {
+      const isOpen = answer.ok && answer.result.type === 'opened' && (answer.result.verdict === 'replay' || answer.result.verdict === 'snapshot');
+      if (!isOpen) tell(ctx.self, { type: 'session.notOpened', room });
+      tell(replyTo, answer);
+    });
+    this.everOpened.add(room);
+    this.send(room, { type: 'room.open', reader, user: this.identity.userId, sink, limit, replyTo: answered, ...position }, answered);
+    return { open: new Set(state.open).add(room) };
+  }
+
+  private write(room: RoomId, write: RoomWrite, replyTo: ActorRef<Answer>, name: string, cid: Cid = this.deps.newSystemCid()): void {
+    this.send(room, { type: 'room.write', command: { by: this.identity.userId, name, cid, write }, replyTo }, replyTo);
+  }
+
+  private send(room: RoomId, command: Parameters<Rooms['send']>[1], replyTo: ActorRef<Answer>): void {
+    const refusal = this.deps.rooms.send(room, command);
+    if (refusal) tell(replyTo, { ok: false, refusal });
+  }
+
+  private list(replyTo: ActorRef<Answer>, ctx: Ctx<SessionMessage>): void {
+    ctx.pipe(
+      readRoomList(this.deps, this.identity.userId),
+      (rooms) => ({ type: 'session.listed', replyTo, answer: { ok: true, result: { type: 'rooms', rooms } } }),
+      (error) => {
+        ctx.log.warn({ ev: 'list.failed', session: this.id, cause: String(error) }, 'a list of rooms could not be read');
+        return { type: 'session.listed', replyTo, answer: { ok: false, refusal: refuse('STORE_UNAVAILABLE', 'the list could not be read; ask again', 1_000) } };
+      },
+    );
+  }
+}
+
+function factsOf(command: Extract<ClientCommand, { type: 'room.create' }>, owner: UserId): RoomFacts {
+  const others = [...new Set(command.members)].filter((user) => user !== owner);
+  const memberRole = command.kind === 'dm' ? 'owner' : 'member';
+  return {
+    kind: command.kind,
+    ...(command.name === undefined ? undefined : { name: command.name }),
+    public: command.kind !== 'dm' && command.public,
+    ...(command.community === undefined ? undefined : { community: command.community }),
+    members: [{ user: owner, role: 'owner' }, ...others.map((user) => ({ user, role: memberRole }) as const)],
+  };
+}
+
+type WritingCommand = Exclude<ClientCommand, { type: 'room.create' | 'room.list' | 'room.open' | 'room.close' | 'history.get' | 'typing' }>;
+
+function writeOf(command: WritingCommand): RoomWrite {
+  switch (command.type) {
+    case 'room.join':
+      return { type: 'join' };
+    case 'room.leave':
+      return { type: 'leave' };
+    case 'room.invite':
+      return { type: 'invite', user: command.user };
+    case 'room.kick':
+      return { type: 'kick', user: command.user };
+    case 'message.send':
+      return { type: 'send', text: command.text, ...(command.replyTo === undefined ? undefined : { replyTo: command.replyTo }) };
+    case 'message.modify':
+      return { type: 'modify', target: command.target, text: command.text };
+    case 'message.delete':
+      return { type: 'delete', target: command.target };
+    case 'message.react':
+      return { type: 'react', target: command.target, emoji: command.emoji, on: command.on };
+    default:
+      return assertNever(command);
+  }
+}
+
+function without(rooms: ReadonlySet<RoomId>, room: RoomId): ReadonlySet<RoomId> {
+  if (!rooms.has(room)) return rooms;
+  const rest = new Set(rooms);
+  rest.delete(room);
+  return rest;
+}
+
+// ---- restarts and spawn ----
+
+/** Commands waiting for one session; more are answered BUSY. */
+const sessionMailboxMax = 256;
+
+/** A crash ends it: the connection is closed with INTERNAL and the client resumes on a new one. */
+export function spawnSession(parent: ActorRef<never>, id: SessionId, identity: Identity, sink: ClientSink, deps: SessionDeps): ActorRef<SessionCommand> {
+  const { start, receive, stopped, describe } = new Session(id, identity, sink, deps);
+  const behaviour = { kind: 'session', start, receive, stopped, describe };
+  return spawn<SessionState, SessionMessage>(parent, behaviour, { name: id, mailboxMax: sessionMailboxMax, restarts: 'never' });
+}

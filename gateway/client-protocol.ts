@@ -1,0 +1,231 @@
+/**
+ * Client protocol: every shape that crosses the socket, for the server and for client libraries.
+ *
+ * Owns: event names, wire types, and the way domain values become wire values.
+ * Guarantees: a fresh object with known keys only; nothing internal (`writer`) leaves the node.
+ * Does not: check what clients send (command-decoder.ts). Imports types only, so that a browser client can use this file.
+ */
+import type { Answer, ClientCommand, CommandResult, MessageView, OpenVerdict, RoomSummary, RoomView } from '../actors/client-command.ts';
+import type { CloseCode, ErrorCode, Refusal } from '../system/errors.ts';
+import type { Entry, EntryKind, MemberChange, Role, RoomFacts, RoomKind } from '../system/store/entry.ts';
+
+/** Clients may send it as `auth.protocol`; another value is refused at connect. Raised when a client of before would misread. */
+export const protocolVersion = 1;
+
+/** What a client gives to `io(url, { auth })`. */
+export interface HandshakeAuth {
+  readonly token: string;
+  readonly protocol?: typeof protocolVersion;
+}
+
+// ---- commands: client -> server, always with an acknowledgement; without one they are not executed ----
+
+/** Payload of each command. `room:list` takes {} or nothing. Unknown fields are refused. */
+export interface CommandPayloads {
+  'room:create': {
+    kind: RoomKind;
+    /** Not for a dm: its id is derived from its two users. */
+    id?: string | undefined;
+    name?: string | undefined;
+    public?: boolean | undefined;
+    community?: string | undefined;
+    /** At most 100; for a dm exactly one, the other user. */
+    members?: string[] | undefined;
+  };
+  'room:list': Record<string, never> | undefined;
+  'room:join': { room: string };
+  'room:leave': { room: string };
+  'room:invite': { room: string; user: string };
+  'room:kick': { room: string; user: string };
+  /** `since`: the last seq seen, 0 for none yet. `epoch`: as of the last answer. `limit`: 1 to 500, default 50. */
+  'room:open': { room: string; since?: number | undefined; epoch?: string | undefined; limit?: number | undefined };
+  'room:close': { room: string };
+  'message:send': { room: string; cid: string; text: string; replyTo?: number | undefined };
+  'message:modify': { room: string; cid: string; target: number; text: string };
+  'message:delete': { room: string; cid: string; target: number };
+  'message:react': { room: string; cid: string; target: number; emoji: string; on: boolean };
+  /** Exactly one of before, after, around. `after` may be 0. `limit`: 1 to 100, default 50. */
+  'history:get': {
+    room: string;
+    before?: number | undefined;
+    after?: number | undefined;
+    around?: number | undefined;
+    limit?: number | undefined;
+  };
+  typing: { room: string };
+}
+export type CommandEvent = keyof CommandPayloads;
+
+/** The domain's name of each command. Also the one list of known events. */
+export const commandTypes = {
+  'room:create': 'room.create',
+  'room:list': 'room.list',
+  'room:join': 'room.join',
+  'room:leave': 'room.leave',
+  'room:invite': 'room.invite',
+  'room:kick': 'room.kick',
+  'room:open': 'room.open',
+  'room:close': 'room.close',
+  'message:send': 'message.send',
+  'message:modify': 'message.modify',
+  'message:delete': 'message.delete',
+  'message:react': 'message.react',
+  'history:get': 'history.get',
+  typing: 'typing',
+} as const satisfies Record<CommandEvent, ClientCommand['type']>;
+
+// ---- answers ----
+
+export interface WireError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly retryable: boolean;
+  readonly retryAfterMs?: number;
+  /** With PAYLOAD_TOO_LARGE: the limit in bytes. */
+  readonly limit?: number;
+}
+export interface WireFailure {
+  readonly ok: false;
+  readonly error: WireError;
+}
+
+/** What `ok: true` carries beside `ok`, per command. */
+export interface CommandAnswers {
+  'room:create': { readonly room: WireRoom };
+  'room:list': { readonly rooms: readonly WireRoomSummary[] };
+  'room:join': { readonly room: WireRoom };
+  'room:leave': WireDone;
+  'room:invite': WireDone;
+  'room:kick': WireDone;
+  'room:open': WireOpened;
+  'room:close': WireDone;
+  'message:send': WireStored;
+  'message:modify': WireStored;
+  'message:delete': WireStored;
+  'message:react': WireStored;
+  'history:get': { readonly entries: readonly WireMessage[]; readonly hasBefore: boolean; readonly hasAfter: boolean };
+  typing: WireDone;
+}
+export type WireAnswer<Event extends CommandEvent = CommandEvent> = ({ readonly ok: true } & CommandAnswers[Event]) | WireFailure;
+
+/** Nothing beside `ok`. */
+export type WireDone = Record<never, never>;
+export interface WireStored {
+  readonly seq: number;
+  readonly at: number;
+  /** The same cid was stored before; this is the answer of then. */
+  readonly dup?: true;
+}
+export interface WireOpened {
+  /** See OpenVerdict: replay, snapshot, denied, gone. */
+  readonly verdict: OpenVerdict;
+  readonly head: number;
+  /** The first `entries` event starts at upTo + 1. */
+  readonly upTo: number;
+  readonly epoch: string;
+  readonly entries: readonly WireMessage[];
+  readonly more: boolean;
+}
+export type WireRoom = Omit<RoomView, 'id'> & { readonly id: string };
+export interface WireRoomSummary {
+  readonly id: string;
+  readonly head: number;
+  readonly read: number;
+  readonly unread: number;
+  readonly last?: WireMessage;
+}
+
+// ---- entries ----
+
+/** One entry of a room's log. Fields of a later server may be added: ignore what is not known. */
+export interface WireEntry {
+  readonly seq: number;
+  readonly n: number;
+  readonly kind: EntryKind;
+  readonly by: string;
+  readonly name?: string;
+  readonly at: number;
+  readonly cid: string;
+  readonly text?: string;
+  readonly replyTo?: number;
+  readonly target?: number;
+  readonly emoji?: string;
+  readonly on?: boolean;
+  readonly member?: { readonly user: string; readonly change: MemberChange['change']; readonly role?: Role };
+  readonly room?: Omit<RoomFacts, 'members'> & { readonly members: readonly { readonly user: string; readonly role: Role }[] };
+  /** The text was removed because the message was deleted later. */
+  readonly scrubbed?: true;
+}
+/** In a snapshot and in history: a message with its edits, deletes and reactions folded in. */
+export interface WireMessage extends WireEntry {
+  readonly edited?: number;
+  readonly deleted?: true;
+  readonly reactions?: readonly { readonly emoji: string; readonly users: readonly string[] }[];
+  readonly quote?: { readonly seq: number; readonly by?: string; readonly name?: string; readonly text?: string; readonly deleted?: true };
+}
+
+// ---- events: server -> client, never acknowledged ----
+
+export interface ServerEvents {
+  /** In order, without holes: entries[0].seq is the last one seen plus 1. */
+  entries: { readonly room: string; readonly entries: readonly WireEntry[] };
+  /** Everybody typing in the room now; empty: nobody. May be dropped for a busy connection. */
+  typing: { readonly room: string; readonly users: readonly string[] };
+  'room:gone': { readonly room: string; readonly reason: RoomGoneReason };
+  /** The last event before the server closes. */
+  closing: { readonly code: CloseCode; readonly reconnectInMs?: number };
+}
+/** unavailable: the room failed on this node and rests; open it again after a while. */
+export type RoomGoneReason = 'kicked' | 'left' | 'unavailable';
+export type ServerEvent = keyof ServerEvents;
+
+// ---- encoding ----
+
+/** A refusal with the limit that was exceeded. */
+export type LimitedRefusal = Refusal & { readonly limit?: number };
+
+const entryFields = ['seq', 'n', 'kind', 'by', 'name', 'at', 'cid', 'text', 'replyTo', 'target', 'emoji', 'on', 'member', 'room', 'scrubbed'] as const;
+const messageFields = [...entryFields, 'edited', 'deleted', 'reactions', 'quote'] as const;
+const roomFields = ['id', 'kind', 'name', 'public', 'community', 'role', 'head', 'epoch', 'members'] as const;
+const errorFields = ['code', 'message', 'retryable', 'retryAfterMs', 'limit'] as const;
+
+/** The listed fields that are there. A field that somebody adds to the domain type stays inside until it is listed. */
+function pick<From extends object, Key extends keyof From>(from: From, keys: readonly Key[]): Pick<From, Key> {
+  const to: Partial<Pick<From, Key>> = {};
+  for (const key of keys) if (from[key] !== undefined) to[key] = from[key];
+  return to as Pick<From, Key>;
+}
+
+export const encodeEntry = (entry: Entry): WireEntry => pick(entry, entryFields);
+export const encodeMessage = (message: MessageView): WireMessage => pick(message, messageFields);
+export const encodeRoom = (room: RoomView): WireRoom => pick(room, roomFields);
+export const encodeRefusal = (refusal: LimitedRefusal): WireError => pick(refusal, errorFields);
+
+function encodeSummary(summary: RoomSummary): WireRoomSummary {
+  const { id, head, read, unread, last } = summary;
+  return { id, head, read, unread, ...(last && { last: encodeMessage(last) }) };
+}
+
+export function encodeAnswer(answer: Answer): WireAnswer {
+  if (!answer.ok) return { ok: false, error: encodeRefusal(answer.refusal) };
+  return { ok: true, ...encodeResult(answer.result) } as WireAnswer;
+}
+
+function encodeResult(result: CommandResult): CommandAnswers[CommandEvent] {
+  switch (result.type) {
+    case 'done':
+      return {};
+    case 'room':
+      return { room: encodeRoom(result.room) };
+    case 'rooms':
+      return { rooms: result.rooms.map(encodeSummary) };
+    case 'stored':
+      return { seq: result.seq, at: result.at, ...(result.dup && { dup: true as const }) };
+    case 'opened': {
+      const { verdict, head, upTo, epoch, more } = result;
+      return { verdict, head, upTo, epoch, entries: result.entries.map(encodeMessage), more };
+    }
+    case 'history':
+      return { entries: result.entries.map(encodeMessage), hasBefore: result.hasBefore, hasAfter: result.hasAfter };
+  }
+}

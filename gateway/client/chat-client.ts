@@ -1,0 +1,206 @@
+/**
+ * ChatClient: the client library. One user on one connection at a time, any number of open rooms.
+ *
+ * Guarantees: each open room's entries reach the application once and in order, over lost connections, dead nodes and
+ * restarts; what was sent is stored once (same cid on every try), per room in the order of the calls.
+ * Does not: keep anything beyond the process; send typing or queries while offline (they reject with OFFLINE).
+ */
+import { newId } from '../../system/ids.ts';
+import type { CommandAnswers, CommandEvent, CommandPayloads, WireRoom, WireRoomSummary, WireStored } from '../client-protocol.ts';
+import { ChatError } from './chat-error.ts';
+import { Connection, type ConnectOptions, type StateChange } from './connection.ts';
+import { Emitter, type Listener } from './emitter.ts';
+import { OpenRooms, type RoomEvents } from './open-rooms.ts';
+import { Outbox, type StoringCommand } from './outbox.ts';
+import type { CursorStart, Opened } from './room-cursor.ts';
+import { systemTiming, type Timing } from './timing.ts';
+
+export interface ChatEvents extends RoomEvents {
+  state: StateChange;
+}
+
+export interface ChatClientOptions {
+  readonly timing?: Timing;
+  /** How long a command may take before its outcome counts as unknown. */
+  readonly ackTimeoutMs?: number;
+  /** Most messages kept unsent or unacknowledged. */
+  readonly outboxMax?: number;
+}
+
+export type HistoryRange = Omit<CommandPayloads['history:get'], 'room'>;
+
+const ackTimeoutDefaultMs = 10_000;
+
+export class ChatClient {
+  private readonly timing: Timing;
+  private readonly ackTimeoutMs: number;
+  private readonly emitter = new Emitter<ChatEvents>();
+  private readonly connection: Connection;
+  private readonly outbox: Outbox;
+  private readonly rooms: OpenRooms;
+  private hasEnded = false;
+
+  constructor(options: ChatClientOptions = {}) {
+    this.timing = options.timing ?? systemTiming;
+    this.ackTimeoutMs = options.ackTimeoutMs ?? ackTimeoutDefaultMs;
+    this.connection = new Connection(this.timing, {
+      onState: (change) => this.onState(change),
+      onEvent: (name, payload) => this.rooms.onEvent(name, payload),
+    });
+    this.rooms = new OpenRooms({
+      request: (payload) => this.request('room:open', payload),
+      isOnline: () => this.connection.isOnline,
+      timing: this.timing,
+      emitter: this.emitter,
+    });
+    this.outbox = new Outbox({
+      transmit: (command) => this.transmit(command),
+      isOnline: () => this.connection.isOnline,
+      timing: this.timing,
+      ...(options.outboxMax !== undefined && { commandsMax: options.outboxMax }),
+    });
+  }
+
+  get isOnline(): boolean {
+    return this.connection.isOnline;
+  }
+
+  /** Messages sent by the application and not acknowledged yet. */
+  get waiting(): number {
+    return this.outbox.size;
+  }
+
+  on<Name extends keyof ChatEvents>(name: Name, listener: Listener<ChatEvents[Name]>): () => void {
+    return this.emitter.on(name, listener);
+  }
+
+  /**
+   * Connects, and stays connected until `disconnect`, `end` or a closing for good. Resolves when online for the first
+   * time, after as many tries as it takes; rejects when the server refuses for good. Calling again after `closed` or
+   * `disconnect` goes on where it stopped: open rooms resume, unacknowledged messages are sent.
+   */
+  connect(options: ConnectOptions): Promise<void> {
+    if (this.hasEnded) return Promise.reject(new ChatError('ENDED', 'this client was ended', false));
+    return new Promise((resolve, reject) => {
+      const remove = this.on('state', ({ state, reason, code }) => {
+        if (state === 'online') resolve();
+        else if (state === 'closed' || state === 'idle') reject(new ChatError(code ?? 'ENDED', reason, false));
+        else return;
+        remove();
+      });
+      this.connection.start(options);
+    });
+  }
+
+  /** Goes offline and stays so; rooms and unsent messages are kept for the next `connect`. */
+  disconnect(): void {
+    this.connection.stop('idle', 'disconnected by the application');
+  }
+
+  /** Ends the client: everything that waits is rejected, nothing is kept. */
+  end(): void {
+    this.hasEnded = true;
+    this.connection.stop('closed', 'ended by the application', 'ENDED');
+    const error = new ChatError('ENDED', 'the client was ended', false);
+    this.rooms.end(error);
+    this.outbox.clear(error);
+  }
+
+  // ---- rooms ----
+
+  async createRoom(room: CommandPayloads['room:create']): Promise<WireRoom> {
+    return (await this.request('room:create', room)).room;
+  }
+
+  async listRooms(): Promise<readonly WireRoomSummary[]> {
+    return (await this.request('room:list', {})).rooms;
+  }
+
+  async join(room: string): Promise<WireRoom> {
+    return (await this.request('room:join', { room })).room;
+  }
+
+  /** When the room is open, its last entry is the leaving, then comes `gone`. */
+  async leave(room: string): Promise<void> {
+    await this.request('room:leave', { room });
+  }
+
+  async invite(room: string, user: string): Promise<void> {
+    await this.request('room:invite', { room, user });
+  }
+
+  async kick(room: string, user: string): Promise<void> {
+    await this.request('room:kick', { room, user });
+  }
+
+  /**
+   * From now on this client gets the room's entries, over any number of connections. `since`: the last seq already known
+   * (0: from the start); without it the answer is a snapshot. Waits for a connection; rejects when refused for good.
+   */
+  open(room: string, start: CursorStart = {}): Promise<Opened> {
+    if (this.hasEnded) return Promise.reject(new ChatError('ENDED', 'this client was ended', false));
+    return this.rooms.open(room, start);
+  }
+
+  /** Stops the room's entries. Works offline, too. */
+  async close(room: string): Promise<void> {
+    this.rooms.close(room);
+    if (this.isOnline) await this.request('room:close', { room });
+  }
+
+  /** How far an open room was shown: for `since` and `epoch` of a later process. */
+  position(room: string): { readonly seq: number; readonly epoch: string } | undefined {
+    return this.rooms.position(room);
+  }
+
+  // ---- messages: kept and sent again until acknowledged ----
+
+  send(room: string, text: string, cid: string = newId()): Promise<WireStored> {
+    return this.outbox.add({ event: 'message:send', payload: { room, cid, text } });
+  }
+
+  reply(room: string, replyTo: number, text: string, cid: string = newId()): Promise<WireStored> {
+    return this.outbox.add({ event: 'message:send', payload: { room, cid, text, replyTo } });
+  }
+
+  modify(room: string, target: number, text: string, cid: string = newId()): Promise<WireStored> {
+    return this.outbox.add({ event: 'message:modify', payload: { room, cid, target, text } });
+  }
+
+  delete(room: string, target: number, cid: string = newId()): Promise<WireStored> {
+    return this.outbox.add({ event: 'message:delete', payload: { room, cid, target } });
+  }
+
+  react(room: string, target: number, emoji: string, on = true, cid: string = newId()): Promise<WireStored> {
+    return this.outbox.add({ event: 'message:react', payload: { room, cid, target, emoji, on } });
+  }
+
+  // ---- queries ----
+
+  history(room: string, range: HistoryRange): Promise<CommandAnswers['history:get']> {
+    return this.request('history:get', { room, ...range });
+  }
+
+  /** Tells the room that the user is typing. Never stored, never repeated, no error when it does not arrive. */
+  typing(room: string): void {
+    if (this.isOnline) this.request('typing', { room }).catch(() => {});
+  }
+
+  // ---- inside ----
+
+  private request<Event extends CommandEvent>(event: Event, payload: CommandPayloads[Event]): Promise<CommandAnswers[Event]> {
+    return this.connection.request(event, payload, this.ackTimeoutMs);
+  }
+
+  private transmit(command: StoringCommand): Promise<WireStored> {
+    return this.request(command.event, command.payload);
+  }
+
+  private onState(change: StateChange): void {
+    if (change.state !== 'online') this.rooms.rest();
+    this.emitter.emit('state', change);
+    if (change.state !== 'online') return;
+    this.rooms.resume();
+    this.outbox.resume();
+  }
+}

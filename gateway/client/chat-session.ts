@@ -1,0 +1,250 @@
+/**
+ * Chat session: one person in one room at the terminal. Joins the library's events to lines, and typed lines to commands.
+ *
+ * Guarantees: what was typed is sent or reported, also over a lost connection; leaving waits a moment for what is unsent.
+ */
+
+import type { ChatClient } from './chat-client.ts';
+import { ChatError } from './chat-error.ts';
+import { changeLines, clean, help, messageLines, type Paint, parseTyped, type Typed } from './chat-format.ts';
+import type { ConnectOptions, StateChange } from './connection.ts';
+import { RoomView } from './room-view.ts';
+import { systemTiming, type Timing } from './timing.ts';
+
+export interface SessionDeps {
+  readonly client: ChatClient;
+  readonly connect: ConnectOptions;
+  readonly user: string;
+  readonly room: string;
+  readonly paint: Paint;
+  print(lines: readonly string[]): void;
+  setNote(note: string): void;
+  /** Nothing more can be done; `code` is the exit code. */
+  onEnd(code: number): void;
+  readonly timing?: Timing;
+}
+
+const typingEveryMs = 3_000;
+/** The server's word that somebody stopped typing may be lost. */
+const typingShownMs = 8_000;
+const leaveWaitMs = 15_000;
+
+const plural = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
+
+export class ChatSession {
+  private readonly deps: SessionDeps;
+  private readonly timing: Timing;
+  private readonly view = new RoomView();
+  private members = new Set<string>();
+  private wasOnline = false;
+  private isAway = false;
+  private waitingAtReturn = 0;
+  private typedMs = Number.NEGATIVE_INFINITY;
+  private cancelTyping: () => void = () => {};
+  private isEnding = false;
+
+  constructor(deps: SessionDeps) {
+    this.deps = deps;
+    this.timing = deps.timing ?? systemTiming;
+    const { client } = deps;
+    client.on('state', (change) => this.onState(change));
+    client.on('snapshot', ({ messages, since, hasBefore }) => {
+      this.view.reset(messages);
+      if (since !== undefined) this.say(`(too far behind: what lies between is in /history)`);
+      else if (hasBefore) this.say('(older messages: /history)');
+      this.deps.print(messages.flatMap((message) => messageLines(message, this.deps.paint)));
+    });
+    client.on('entries', ({ entries }) => {
+      this.deps.print(
+        entries.flatMap((entry) => {
+          if (entry.member?.change === 'joined' || entry.member?.change === 'invited') this.members.add(entry.member.user);
+          else if (entry.member) this.members.delete(entry.member.user);
+          this.members.add(entry.by);
+          return changeLines(this.view.apply(entry), this.deps.paint);
+        }),
+      );
+    });
+    client.on('opened', ({ isResume, verdict, since, head }) => {
+      if (!isResume) return;
+      const resumed = verdict === 'replay' ? head - (since ?? 0) : 0;
+      this.say(
+        `back online: ${plural(resumed, 'entry', 'entries')} resumed, ${plural(this.waitingAtReturn, 'message', 'messages')} sent again`,
+      );
+    });
+    client.on('gone', ({ reason }) => this.fail(`you are not in ${deps.room} any more (${reason})`));
+    client.on('violation', ({ kind, expectedSeq, gotSeq }) =>
+      this.warn(`the node broke the order (${kind}: expected #${expectedSeq}, got #${gotSeq}); reading again`),
+    );
+    client.on('typing', ({ users }) => this.onTyping(users.filter((user) => user !== deps.user)));
+  }
+
+  /** Connects and opens the room: makes it, public, when there is none; joins when it is public. */
+  async start(): Promise<void> {
+    const { client, connect, room } = this.deps;
+    try {
+      await client.connect(connect);
+      await this.enter();
+    } catch (error) {
+      this.fail(`${room}: ${explain(error)}`);
+    }
+  }
+
+  private async enter(): Promise<void> {
+    const { client, room } = this.deps;
+    const opened = await client.open(room).catch((error: unknown) => error);
+    if (!(opened instanceof ChatError)) return;
+    if (opened.code === 'FORBIDDEN') await client.join(room);
+    else if (opened.code === 'NOT_FOUND') {
+      // Somebody may make it at the same moment.
+      await client.createRoom({ kind: 'group', id: room, name: room, public: true }).catch((error: unknown) => {
+        if (!(error instanceof ChatError) || error.code !== 'CONFLICT') throw error;
+        return client.join(room);
+      });
+    } else throw opened;
+    await client.open(room);
+  }
+
+  onLine(line: string): void {
+    const typed = parseTyped(line);
+    const { client, room } = this.deps;
+    this.typedMs = Number.NEGATIVE_INFINITY;
+    switch (typed.type) {
+      case 'nothing':
+        return;
+      case 'mistake':
+        return this.say(typed.hint);
+      case 'help':
+        return this.deps.print(help);
+      case 'quit':
+        return void this.leave();
+      case 'history':
+        return void this.showHistory(typed.before);
+      case 'rooms':
+        return void this.ask(async () =>
+          (await client.listRooms()).map(({ id, head, unread }) => `${clean(id)}  head #${head}${unread > 0 ? `  ${unread} unread` : ''}`),
+        );
+      case 'who':
+        return this.say(`seen in ${room}: ${[...this.members].map(clean).sort().join(', ') || 'nobody yet'}`);
+      default:
+        this.send(typed);
+    }
+  }
+
+  /** Tells the room, at most every 3 s, while a message is being typed. */
+  onInput(line: string): void {
+    const nowMs = this.timing.nowMs();
+    if (line === '' || line.startsWith('/') || nowMs - this.typedMs < typingEveryMs) return;
+    this.typedMs = nowMs;
+    this.deps.client.typing(this.deps.room);
+  }
+
+  /** Waits a bounded time for what is unsent, then ends. */
+  async leave(): Promise<void> {
+    if (this.isEnding) return this.end(this.deps.client.waiting === 0 ? 0 : 1);
+    this.isEnding = true;
+    const { client } = this.deps;
+    const untilMs = this.timing.nowMs() + leaveWaitMs;
+    while (client.waiting > 0 && this.timing.nowMs() < untilMs) await new Promise<void>((resolve) => this.timing.after(50, resolve));
+    if (client.waiting > 0) this.warn(`${plural(client.waiting, 'message was', 'messages were')} not sent`);
+    this.end(client.waiting === 0 ? 0 : 1);
+  }
+
+  private send(typed: Extract<Typed, { type: 'text' | 'reply' | 'edit' | 'delete' | 'react' | 'unreact' }>): void {
+    const { client, room } = this.deps;
+    this.stored(typed).catch((error: unknown) => {
+      if (!this.isEnding || !(error instanceof ChatError) || error.code !== 'ENDED') this.warn(`not sent: ${explain(error)}`);
+    });
+    if (!client.isOnline) this.say(`… offline, ${plural(client.waiting, 'message', 'messages')} waiting for ${room}`);
+  }
+
+  private stored(typed: Parameters<ChatSession['send']>[0]): Promise<unknown> {
+    const { client, room } = this.deps;
+    switch (typed.type) {
+      case 'text':
+        return client.send(room, typed.text);
+      case 'reply':
+        return client.reply(room, typed.target, typed.text);
+      case 'edit':
+        return client.modify(room, typed.target, typed.text);
+      case 'delete':
+        return client.delete(room, typed.target);
+      default:
+        return client.react(room, typed.target, typed.emoji, typed.type === 'react');
+    }
+  }
+
+  private showHistory(before: number | undefined): Promise<void> {
+    const { client, room, paint } = this.deps;
+    const oldest = before ?? this.view.messages()[0]?.seq ?? Number.MAX_SAFE_INTEGER;
+    return this.ask(async () => {
+      const page = await client.history(room, { before: Math.max(1, oldest), limit: 50 });
+      this.view.addPage(page.entries);
+      if (page.entries.length === 0) return ['(nothing older)'];
+      return [
+        `(history before #${oldest})`,
+        ...page.entries.flatMap((message) => messageLines(message, paint)),
+        page.hasBefore ? '(older: /history)' : '(the beginning)',
+      ];
+    });
+  }
+
+  private async ask(work: () => Promise<readonly string[]>): Promise<void> {
+    try {
+      this.deps.print(await work());
+    } catch (error) {
+      this.warn(explain(error));
+    }
+  }
+
+  private onTyping(users: readonly string[]): void {
+    this.cancelTyping();
+    const shown = users.slice(0, 3).map(clean).join(', ');
+    this.deps.setNote(shown === '' ? '' : `(${shown}${users.length > 3 ? ' and others' : ''} typing …)`);
+    if (shown !== '') this.cancelTyping = this.timing.after(typingShownMs, () => this.deps.setNote(''));
+  }
+
+  private onState({ state, reason, code }: StateChange): void {
+    const { client } = this.deps;
+    if (this.isEnding) return;
+    if (state === 'online') {
+      this.waitingAtReturn = client.waiting;
+      this.wasOnline = true;
+      this.isAway = false;
+    } else if (state === 'offline' && !this.wasOnline) {
+      this.fail(`cannot reach ${String(this.deps.connect.url)}: ${clean(reason)}; is the node running? npm start`);
+    } else if (state === 'offline' && !this.isAway) {
+      this.isAway = true;
+      this.warn(`connection lost (${clean(reason)}) … offline, ${plural(client.waiting, 'message', 'messages')} waiting`);
+    } else if (state === 'closed' && code === 'TOKEN_EXPIRED' && this.wasOnline && typeof this.deps.connect.token === 'function') {
+      this.say('the token expired; getting a new one');
+      client.connect(this.deps.connect).catch(() => {});
+    } else if (state === 'closed') this.fail(`closed by the node: ${code ?? ''} ${clean(reason)}`);
+  }
+
+  private fail(line: string): void {
+    if (this.isEnding) return;
+    this.isEnding = true;
+    this.warn(line);
+    this.end(1);
+  }
+
+  private end(code: number): void {
+    this.isEnding = true;
+    this.cancelTyping();
+    this.deps.client.end();
+    this.deps.onEnd(code);
+  }
+
+  private say(line: string): void {
+    this.deps.print([this.deps.paint.dim(line)]);
+  }
+
+  private warn(line: string): void {
+    this.deps.print([this.deps.paint.warn(line)]);
+  }
+}
+
+export function explain(error: unknown): string {
+  if (error instanceof ChatError) return `${error.code}: ${clean(error.message)}`;
+  return clean(error instanceof Error ? error.message : String(error));
+}

@@ -1,0 +1,208 @@
+/**
+ * Connection: one socket at a time to one of several nodes, and the coming back.
+ *
+ * Guarantees: nothing is written while not online, so socket.io's offline buffer stays empty (it would fire old commands
+ * at reconnect); every request is answered, or rejects by its deadline or with the connection; a close code that
+ * says "do not come back" is obeyed.
+ * Does not: retry a request, or know what the events mean.
+ */
+import { io, type Socket } from 'socket.io-client';
+import { type CloseCode, closeTable } from '../../system/errors.ts';
+import { type CommandAnswers, type CommandEvent, type CommandPayloads, type HandshakeAuth, protocolVersion } from '../client-protocol.ts';
+import { ChatError, type ChatErrorCode, toChatError } from './chat-error.ts';
+import { backoffMs, type Timing } from './timing.ts';
+
+export interface ConnectOptions {
+  /** One node, or several: the next one is tried after each failure. */
+  readonly url: string | readonly string[];
+  /** A function is asked again for every attempt, so that a token may be short-lived. */
+  readonly token: string | (() => Promise<string>);
+}
+
+/** idle: not asked to connect. offline: it will try again in `retryInMs`. closed: it will not, until `connect` is called again. */
+export type ConnectionState = 'idle' | 'connecting' | 'online' | 'offline' | 'closed';
+export interface StateChange {
+  readonly state: ConnectionState;
+  readonly reason: string;
+  readonly code?: ChatErrorCode;
+  readonly url?: string;
+  readonly retryInMs?: number;
+}
+
+export interface ConnectionHandlers {
+  onState(change: StateChange): void;
+  onEvent(name: string, payload: unknown): void;
+}
+
+/** From the start of an attempt to the server's welcome. */
+const attemptTimeoutMs = 10_000;
+/** A connection that held this long counts as good: the back-off begins anew. */
+const steadyMs = 5_000;
+/** After `closing` the server disconnects; if it does not, we do. */
+const closingGraceMs = 2_000;
+const reconnectInMsMax = 60_000;
+
+type Ack = (error: Error | null, answer?: unknown) => void;
+
+export class Connection {
+  private readonly timing: Timing;
+  private readonly handlers: ConnectionHandlers;
+  private options: ConnectOptions | undefined;
+  private urls: readonly string[] = [];
+  private urlIndex = 0;
+  private socket: Socket | undefined;
+  private current: ConnectionState = 'idle';
+  /** Every attempt has its number; what comes from an older one is ignored. */
+  private generation = 0;
+  private attempts = 0;
+  private onlineSinceMs = 0;
+  private heardMs = 0;
+  private closing: { readonly code: CloseCode; readonly reconnectInMs?: number } | undefined;
+  private cancelTimer: () => void = () => {};
+
+  constructor(timing: Timing, handlers: ConnectionHandlers) {
+    this.timing = timing;
+    this.handlers = handlers;
+  }
+
+  get state(): ConnectionState {
+    return this.current;
+  }
+
+  get isOnline(): boolean {
+    return this.current === 'online' && this.socket?.connected === true;
+  }
+
+  start(options: ConnectOptions): void {
+    this.options = options;
+    this.urls = typeof options.url === 'string' ? [options.url] : options.url;
+    if (this.urls.length === 0) throw new ChatError('INVALID', 'url: at least one is needed', false);
+    this.urlIndex %= this.urls.length;
+    this.attempts = 0;
+    this.attempt();
+  }
+
+  /** Ends the connection and stops trying. */
+  stop(state: 'idle' | 'closed', reason: string, code?: ChatErrorCode): void {
+    this.drop();
+    this.become({ state, reason, ...(code && { code }) });
+  }
+
+  request<Event extends CommandEvent>(event: Event, payload: CommandPayloads[Event], timeoutMs: number): Promise<CommandAnswers[Event]> {
+    const { socket } = this;
+    if (!socket || !this.isOnline) return Promise.reject(new ChatError('OFFLINE', 'not connected', true));
+    return new Promise((resolve, reject) => {
+      const onAck: Ack = (error, answer) => {
+        if (error) {
+          if (socket.connected && socket === this.socket) {
+            reject(new ChatError('TIMEOUT', `${event}: no answer within ${timeoutMs} ms`, true));
+            this.suspect(timeoutMs);
+          } else reject(new ChatError('CONNECTION_LOST', `${event}: the connection was lost before the answer`, true));
+          return;
+        }
+        this.heardMs = this.timing.nowMs();
+        const raw = (typeof answer === 'object' && answer !== null ? answer : {}) as { ok?: unknown; error?: unknown };
+        if (raw.ok === true) resolve(answer as CommandAnswers[Event]);
+        else reject(toChatError(raw.error));
+      };
+      socket.timeout(timeoutMs).emit(event, payload ?? {}, onAck);
+    });
+  }
+
+  private attempt(): void {
+    this.drop();
+    const { generation } = this;
+    const url = this.urls[this.urlIndex] as string;
+    this.become({ state: 'connecting', reason: `connecting to ${url}`, url });
+    this.cancelTimer = this.timing.after(attemptTimeoutMs, () => this.lost(`no welcome within ${attemptTimeoutMs} ms`));
+    void this.askToken().then(
+      (token) => {
+        if (generation === this.generation) this.dial(url, { token, protocol: protocolVersion });
+      },
+      (error: unknown) => {
+        if (generation === this.generation)
+          this.refused(error instanceof ChatError ? error : new ChatError('INTERNAL', String(error), true));
+      },
+    );
+  }
+
+  private async askToken(): Promise<string> {
+    const token = this.options?.token ?? '';
+    return typeof token === 'string' ? token : token();
+  }
+
+  private dial(url: string, auth: HandshakeAuth): void {
+    const socket: Socket = io(url, { auth, transports: ['websocket'], reconnection: false, forceNew: true, timeout: attemptTimeoutMs });
+    this.socket = socket;
+    socket.on('connect', () => {
+      this.cancelTimer();
+      this.onlineSinceMs = this.timing.nowMs();
+      this.heardMs = this.onlineSinceMs;
+      this.become({ state: 'online', reason: `connected to ${url}`, url });
+    });
+    socket.on('connect_error', (error: Error & { data?: unknown }) => {
+      if (error.data === undefined) this.lost(error.message);
+      else this.refused(toChatError(error.data));
+    });
+    socket.on('disconnect', (reason) => this.lost(reason));
+    socket.onAny((name: string, payload: unknown) => {
+      this.heardMs = this.timing.nowMs();
+      if (name === 'closing') this.onClosing(payload);
+      this.handlers.onEvent(name, payload);
+    });
+  }
+
+  private onClosing(payload: unknown): void {
+    const raw = (typeof payload === 'object' && payload !== null ? payload : {}) as { code?: unknown; reconnectInMs?: unknown };
+    // A code of a later server: come back, with back-off.
+    const code: CloseCode = typeof raw.code === 'string' && Object.hasOwn(closeTable, raw.code) ? (raw.code as CloseCode) : 'INTERNAL';
+    const wait = typeof raw.reconnectInMs === 'number' ? { reconnectInMs: Math.min(Math.max(0, raw.reconnectInMs), reconnectInMsMax) } : {};
+    this.closing = { code, ...wait };
+    this.cancelTimer();
+    this.cancelTimer = this.timing.after(closingGraceMs, () => this.lost('closing'));
+  }
+
+  /** The server said no at connect. */
+  private refused(error: ChatError): void {
+    if (!error.retryable) return this.stop('closed', error.message, error.code);
+    this.lost(`${error.code}: ${error.message}`, error.retryAfterMs, error.code);
+  }
+
+  private lost(reason: string, waitMs = 0, code?: ChatErrorCode): void {
+    const { closing } = this;
+    if (closing && !closeTable[closing.code].reconnect) return this.stop('closed', closeTable[closing.code].meaning, closing.code);
+    if (this.current === 'online' && this.timing.nowMs() - this.onlineSinceMs >= steadyMs) this.attempts = 0;
+    this.drop();
+    this.urlIndex = (this.urlIndex + 1) % this.urls.length;
+    const retryInMs = closing?.reconnectInMs ?? waitMs + backoffMs(this.attempts, this.timing);
+    this.attempts += 1;
+    this.cancelTimer = this.timing.after(retryInMs, () => this.attempt());
+    const why = closing?.code ?? code;
+    this.become({ state: 'offline', reason: closing ? closing.code : reason, ...(why && { code: why }), retryInMs });
+  }
+
+  /** Nothing at all was heard for as long as a command may take: the link is dead before the heart-beat says so. */
+  private suspect(silenceMs: number): void {
+    if (this.isOnline && this.timing.nowMs() - this.heardMs >= silenceMs) this.lost('the node does not answer');
+  }
+
+  /** Lets go of socket and timer. What the old socket still says is not heard. */
+  private drop(): void {
+    this.generation += 1;
+    this.cancelTimer();
+    this.cancelTimer = () => {};
+    this.closing = undefined;
+    const { socket } = this;
+    this.socket = undefined;
+    if (!socket) return;
+    socket.off();
+    socket.offAny();
+    socket.disconnect();
+    socket.io.engine?.close();
+  }
+
+  private become(change: StateChange): void {
+    this.current = change.state;
+    this.handlers.onState(change);
+  }
+}

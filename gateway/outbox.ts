@@ -1,0 +1,217 @@
+/**
+ * Outbox: what has been given to one connection and has not left this process yet, with a bound on it.
+ *
+ * Guarantees: order of calls; at most `bytesMax` and `framesMax` of events wait (one frame larger than the bound passes when
+ * nothing waits); answers are counted too, and past four times the bound the connection is cut.
+ * Does not: keep what it refused (the session has a cursor), or retry: what was taken is lost with the connection.
+ */
+import type { ClientSink, Frame } from '../actors/client-sink.ts';
+import type { Clock } from '../system/clock.ts';
+import { type CloseCode, closeTable } from '../system/errors.ts';
+import type { Logger } from '../system/logger.ts';
+import { EncodedFrame, type FrameOptions } from './frame-encoder.ts';
+
+/** The part of an engine.io connection that is used; the outbox test has a twin of it. */
+export interface EngineConnection {
+  readonly transport: EngineTransport;
+  write(packet: string, options: FrameOptions): unknown;
+  /** `discard`: at once, without waiting for what is buffered. */
+  close(discard?: boolean): void;
+  on(event: 'packetCreate', listener: (packet: EnginePacket) => void): unknown;
+  on(event: 'flush' | 'close', listener: () => void): unknown;
+  on(event: 'upgrade', listener: (transport: EngineTransport) => void): unknown;
+}
+export interface EngineTransport {
+  /** After the bytes were handed to the kernel. (The connection's own `drain` comes before that.) */
+  on(event: 'drain', listener: () => void): unknown;
+  /** The ws socket; polling has none. */
+  readonly socket?: { terminate(): void };
+}
+export interface EnginePacket {
+  readonly data?: unknown;
+  readonly options?: { readonly bytes?: number };
+}
+/** The part of a socket.io socket that is used. */
+export interface OutboxSocket {
+  readonly conn: EngineConnection;
+  emit(event: 'closing', body: { readonly code: CloseCode; readonly reconnectInMs?: number }): unknown;
+  /** true: the transport too. A client that is told so does not come back by itself. */
+  disconnect(close: boolean): unknown;
+}
+
+export interface OutboxLimits {
+  readonly bytesMax: number;
+  readonly framesMax: number;
+}
+
+/** Longest wait for a `closing` to leave. After it the transport is cut: a client that does not read would hold it for ever. */
+const closeFlushMaxMs = 1_000;
+/** Of the bound. Volatile frames are dropped above it. */
+const volatileShare = 1 / 4;
+/** Of the bound. `onRoom` fires below it: not at the bound, lest a slow reader be woken for each frame. */
+const roomShare = 1 / 2;
+/** Of the bound. Answers cannot be refused once a command was executed; a client that asks and does not read is cut here. */
+const cutShare = 4;
+
+export class Outbox implements ClientSink {
+  readonly #socket: OutboxSocket;
+  readonly #limits: OutboxLimits;
+  readonly #clock: Pick<Clock, 'after'>;
+  readonly #log: Pick<Logger, 'warn' | 'error'>;
+  /** In engine.io's buffer, and handed to the transport but not yet to the kernel. */
+  #waiting = { bytes: 0, frames: 0 };
+  #inTransport = { bytes: 0, frames: 0 };
+  #phase: 'starting' | 'open' | 'closing' | 'closed' = 'starting';
+  #onRoom: (() => void) | undefined;
+  #owesRoom = false;
+  #closeAs: { readonly code: CloseCode; readonly reconnectInMs?: number } | undefined;
+  #cancelCut: (() => void) | undefined;
+
+  constructor(socket: OutboxSocket, limits: OutboxLimits, clock: Pick<Clock, 'after'>, log: Pick<Logger, 'warn' | 'error'>) {
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#log = log;
+    const { conn } = socket;
+    conn.on('packetCreate', (packet) => this.#created(packet));
+    conn.on('flush', () => this.#flushed());
+    conn.on('close', () => this.#gone());
+    const watch = (transport: EngineTransport) => transport.on('drain', () => this.#drained());
+    watch(conn.transport);
+    conn.on('upgrade', (transport) => {
+      watch(transport);
+      // What the old transport held has left with its last poll, or will never be reported.
+      this.#drained();
+    });
+  }
+
+  get bytes(): number {
+    return this.#waiting.bytes + this.#inTransport.bytes;
+  }
+
+  get frames(): number {
+    return this.#waiting.frames + this.#inTransport.frames;
+  }
+
+  get isOpen(): boolean {
+    return this.#phase === 'open';
+  }
+
+  /** Whether so much waits that no further command should be taken: its answer would have to be kept. */
+  get isFull(): boolean {
+    return this.bytes >= this.#limits.bytesMax || this.frames >= this.#limits.framesMax;
+  }
+
+  /** The client was told that it is connected: frames may go. Before, they would overtake that. */
+  start(): void {
+    if (this.#phase !== 'starting') return;
+    this.#phase = 'open';
+    if (this.#closeAs) this.close(this.#closeAs.code, this.#closeAs.reconnectInMs);
+    else this.#offerRoom();
+  }
+
+  send(frame: Frame): boolean {
+    if (!this.isOpen || !this.#fits(frame.bytes, 1)) {
+      this.#owesRoom = true;
+      return false;
+    }
+    this.#write(frame);
+    return true;
+  }
+
+  sendVolatile(frame: Frame): void {
+    if (this.isOpen && this.#fits(frame.bytes, volatileShare)) this.#write(frame);
+  }
+
+  onRoom(callback: () => void): void {
+    this.#onRoom = callback;
+  }
+
+  close(code: CloseCode, reconnectInMs?: number): void {
+    const body = reconnectInMs === undefined ? { code } : { code, reconnectInMs };
+    if (this.#phase === 'starting') this.#closeAs ??= body;
+    if (this.#phase !== 'open') return;
+    this.#phase = 'closing';
+    this.#closeAs = body;
+    this.#socket.emit('closing', body);
+    if (this.#phase !== 'closing') return;
+    this.#cancelCut = this.#clock.after(closeFlushMaxMs, () => this.#cut());
+    if (this.frames === 0) this.#disconnect();
+  }
+
+  #fits(bytes: number, share: number): boolean {
+    if (this.frames === 0) return true;
+    const { bytesMax, framesMax } = this.#limits;
+    return this.bytes + bytes <= bytesMax * share && this.frames + 1 <= framesMax * share;
+  }
+
+  #write(frame: Frame): void {
+    if (!(frame instanceof EncodedFrame)) throw new TypeError('a frame of another encoder');
+    this.#socket.conn.write(frame.packet, frame.options);
+  }
+
+  /** Every packet passes here: frames, answers, pings. */
+  #created(packet: EnginePacket): void {
+    this.#waiting.frames += 1;
+    this.#waiting.bytes += packet.options?.bytes ?? sizeOf(packet.data);
+    if (this.bytes <= this.#limits.bytesMax * cutShare && this.frames <= this.#limits.framesMax * cutShare) return;
+    if (this.#phase === 'closed') return;
+    this.#log.warn({ ev: 'slow.consumer', decision: 'cut', bytes: this.bytes, frames: this.frames }, 'a client asks without reading');
+    this.#cut();
+  }
+
+  /** engine.io hands all it has to the transport at once. */
+  #flushed(): void {
+    this.#inTransport.bytes += this.#waiting.bytes;
+    this.#inTransport.frames += this.#waiting.frames;
+    this.#waiting = { bytes: 0, frames: 0 };
+  }
+
+  /** The transport takes one lot at a time, so all of it has left. What waits follows by itself. */
+  #drained(): void {
+    this.#inTransport = { bytes: 0, frames: 0 };
+    if (this.#phase === 'closing' && this.frames === 0) this.#disconnect();
+    else this.#offerRoom();
+  }
+
+  #offerRoom(): void {
+    if (!this.#owesRoom || !this.isOpen || this.#onRoom === undefined) return;
+    if (this.bytes > this.#limits.bytesMax * roomShare || this.frames > this.#limits.framesMax * roomShare) return;
+    this.#owesRoom = false;
+    try {
+      this.#onRoom();
+    } catch (error) {
+      // A bug of the session; it must not surface inside the transport, where it would end the process.
+      this.#log.error({ ev: 'gateway.bug', err: error }, 'onRoom threw');
+      this.close('INTERNAL');
+    }
+  }
+
+  /** In order: whatever was buffered, `closing`, then the end. */
+  #disconnect(): void {
+    this.#cancelCut?.();
+    const code = this.#closeAs?.code ?? 'INTERNAL';
+    // An unmodified client comes back after a lost transport, and does not after a socket.io disconnect.
+    if (closeTable[code].reconnect) this.#socket.conn.close();
+    else this.#socket.disconnect(true);
+  }
+
+  #cut(): void {
+    const { transport } = this.#socket.conn;
+    this.#socket.conn.close(true);
+    transport.socket?.terminate();
+    this.#gone();
+  }
+
+  #gone(): void {
+    this.#phase = 'closed';
+    this.#onRoom = undefined;
+    this.#cancelCut?.();
+    this.#cancelCut = undefined;
+  }
+}
+
+function sizeOf(data: unknown): number {
+  if (typeof data === 'string') return Buffer.byteLength(data);
+  return ArrayBuffer.isView(data) ? data.byteLength : 0;
+}

@@ -1,0 +1,52 @@
+/**
+ * Rate limit: a token bucket for each connection's commands, and the point where refusing is no longer enough.
+ *
+ * Guarantees: over any span of t seconds at most burst + t × perSecond commands pass. O(1), no timer.
+ * Does not: know what a command is, or close anything.
+ */
+import type { Clock } from '../system/clock.ts';
+
+/** passed; or refused, to come again after that time; or flood: so far over that the connection should be closed (FLOOD). */
+export type RateVerdict = { readonly type: 'passed' } | { readonly type: 'refused'; readonly retryAfterMs: number } | { readonly type: 'flood' };
+
+/** This many bursts refused within the window are a flood. */
+const floodBursts = 10;
+const floodWindowMs = 10_000;
+
+const passed: RateVerdict = { type: 'passed' };
+const flood: RateVerdict = { type: 'flood' };
+
+export class RateLimit {
+  readonly #perSecondMax: number;
+  readonly #burstMax: number;
+  readonly #clock: Pick<Clock, 'nowMs'>;
+  #tokens: number;
+  #filledAtMs: number;
+  #refused = 0;
+  #windowSinceMs = 0;
+
+  constructor(perSecondMax: number, burstMax: number, clock: Pick<Clock, 'nowMs'>) {
+    this.#perSecondMax = perSecondMax;
+    this.#burstMax = burstMax;
+    this.#clock = clock;
+    this.#tokens = burstMax;
+    this.#filledAtMs = clock.nowMs();
+  }
+
+  take(): RateVerdict {
+    const nowMs = this.#clock.nowMs();
+    this.#tokens = Math.min(this.#burstMax, this.#tokens + ((nowMs - this.#filledAtMs) * this.#perSecondMax) / 1_000);
+    this.#filledAtMs = nowMs;
+    if (this.#tokens >= 1) {
+      this.#tokens -= 1;
+      return passed;
+    }
+    if (nowMs - this.#windowSinceMs >= floodWindowMs) {
+      this.#windowSinceMs = nowMs;
+      this.#refused = 0;
+    }
+    this.#refused += 1;
+    if (this.#refused >= floodBursts * this.#burstMax) return flood;
+    return { type: 'refused', retryAfterMs: Math.max(1, Math.ceil(((1 - this.#tokens) * 1_000) / this.#perSecondMax)) };
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Mailbox: a first-in-first-out queue in a ring that grows by doubling and gives its memory back.
+ *
+ * Guarantees: order; push and shift in constant time (amortised); an empty mailbox holds no array at all.
+ * Does not: refuse. The bound is the actor's, because an actor's own results may go beyond it.
+ */
+const slotsFirst = 8;
+/** An emptied ring larger than this is let go, so that one burst does not cost memory for ever. */
+const slotsKeptMax = 64;
+
+export class Mailbox {
+  #slots: unknown[] = [];
+  #head = 0;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  push(msg: unknown): void {
+    if (this.#size === this.#slots.length) this.#grow();
+    this.#slots[(this.#head + this.#size) & (this.#slots.length - 1)] = msg;
+    this.#size += 1;
+  }
+
+  /** Only when size > 0; undefined is a message like any other. */
+  shift(): unknown {
+    const msg = this.#slots[this.#head];
+    this.#slots[this.#head] = undefined;
+    this.#size -= 1;
+    this.#head = (this.#head + 1) & (this.#slots.length - 1);
+    if (this.#size === 0 && this.#slots.length > slotsKeptMax) this.clear();
+    return msg;
+  }
+
+  /** Empties it and returns what was in it, in order. */
+  clear(): unknown[] {
+    const rest: unknown[] = [];
+    for (let at = 0; at < this.#size; at += 1) rest.push(this.#slots[(this.#head + at) & (this.#slots.length - 1)]);
+    this.#slots = [];
+    this.#head = 0;
+    this.#size = 0;
+    return rest;
+  }
+
+  #grow(): void {
+    const old = this.#slots;
+    // The ring is full: from head to the end, then from the start to head. Lengths stay powers of two for the masks above.
+    const next = old.length === 0 ? [] : [...old.slice(this.#head), ...old.slice(0, this.#head)];
+    next.length = old.length === 0 ? slotsFirst : old.length * 2;
+    this.#slots = next;
+    this.#head = 0;
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * EntryDocument: how an entry is stored: JSON with short names, and a checksum bound to its key.
+ *
+ * Guarantees: decode(encode(e)) equals e, lone surrogates included (JSON escapes them); a value that was changed, cut or
+ * stored under another key does not open. Does not: know which store holds it.
+ */
+import { crc32 } from 'node:zlib';
+import type { Cid, UserId } from '../ids.ts';
+import type { Entry, EntryKind, MemberChange, RoomFacts } from './entry.ts';
+
+interface EntryDocument {
+  s: number;
+  n: number;
+  k: EntryKind;
+  b: UserId;
+  bn?: string;
+  a: number;
+  c: Cid;
+  w: string;
+  t?: string;
+  r?: number;
+  g?: number;
+  e?: string;
+  o?: boolean;
+  m?: MemberChange;
+  f?: RoomFacts;
+  x?: true;
+  /** Seq of the last message before this entry; 0 when there is none. The chain that pages of messages follow. */
+  p: number;
+}
+
+/** An entry as it stands in a log: with the link to the message before it. */
+export interface StoredEntry {
+  readonly entry: Entry;
+  readonly previousMessage: number;
+}
+
+export function encodeEntry(entry: Entry, previousMessage: number): string {
+  const document: EntryDocument = {
+    s: entry.seq,
+    n: entry.n,
+    k: entry.kind,
+    b: entry.by,
+    a: entry.at,
+    c: entry.cid,
+    w: entry.writer,
+    p: previousMessage,
+  };
+  if (entry.name !== undefined) document.bn = entry.name;
+  if (entry.text !== undefined) document.t = entry.text;
+  if (entry.replyTo !== undefined) document.r = entry.replyTo;
+  if (entry.target !== undefined) document.g = entry.target;
+  if (entry.emoji !== undefined) document.e = entry.emoji;
+  if (entry.on !== undefined) document.o = entry.on;
+  if (entry.member !== undefined) document.m = entry.member;
+  if (entry.room !== undefined) document.f = entry.room;
+  if (entry.scrubbed) document.x = true;
+  return JSON.stringify(document);
+}
+
+/** Throws when `json` is no entry. */
+export function decodeEntry(json: string): StoredEntry {
+  const document = JSON.parse(json) as EntryDocument;
+  if (typeof document.s !== 'number' || typeof document.p !== 'number') throw new TypeError('not an entry');
+  const entry: Entry = {
+    seq: document.s,
+    n: document.n,
+    kind: document.k,
+    by: document.b,
+    ...(document.bn !== undefined && { name: document.bn }),
+    at: document.a,
+    cid: document.c,
+    writer: document.w,
+    ...(document.t !== undefined && { text: document.t }),
+    ...(document.r !== undefined && { replyTo: document.r }),
+    ...(document.g !== undefined && { target: document.g }),
+    ...(document.e !== undefined && { emoji: document.e }),
+    ...(document.o !== undefined && { on: document.o }),
+    ...(document.m !== undefined && { member: document.m }),
+    ...(document.f !== undefined && { room: document.f }),
+    ...(document.x && { scrubbed: true as const }),
+  };
+  return { entry, previousMessage: document.p };
+}
+
+/** The entry without its text, as every read answers it once its message was deleted. */
+export function scrub(entry: Entry): Entry {
+  const { text: _text, ...rest } = entry;
+  return { ...rest, scrubbed: true };
+}
+
+const checksumChars = 7;
+/** crc32 of key and content, as 7 digits of base 36. ASCII, so that key, checksum and content stay one UTF-8 string. */
+const checksum = (key: string, content: string): string => crc32(content, crc32(key)).toString(36).padStart(checksumChars, '0');
+
+/** What is stored under `key` for this content. */
+export const sealValue = (key: string, content: string): string => checksum(key, content) + content;
+
+/** The content of a sealed value; undefined when it is not what was sealed for this key. */
+export function openValue(key: string, value: string): string | undefined {
+  const content = value.slice(checksumChars);
+  return value.startsWith(checksum(key, content)) ? content : undefined;
+}

@@ -1,0 +1,20 @@
+/**
+ * RoomStore in memory. Several nodes of one process may share one; it ends with the process.
+ */
+import { MemoryRoomLog } from './room-log-memory.ts';
+import type { RoomStore } from './room-store.ts';
+import { MemoryUserRooms } from './user-rooms-memory.ts';
+
+export function openMemoryStore(): RoomStore {
+  const log = new MemoryRoomLog();
+  const userRooms = new MemoryUserRooms();
+  return {
+    log,
+    userRooms,
+    description: 'memory (nothing survives the process)',
+    async close() {
+      log.close();
+      userRooms.close();
+    },
+  };
+}

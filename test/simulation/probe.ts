@@ -1,0 +1,39 @@
+/**
+ * Probe: looks into a room's state to check that nothing waits for ever. The only place that reads its private fields.
+ */
+import type { Machine } from './world.ts';
+
+interface Inside {
+  readonly phase: string;
+  readonly pending: readonly unknown[];
+  readonly pipeline: { readonly step: string };
+  readonly delivery: {
+    readonly seenSeq: number;
+    readonly delivered: number;
+    readonly asks: readonly unknown[];
+    readonly moving: ReadonlySet<unknown>;
+    readonly readers: ReadonlyMap<string, { readonly mode: string }>;
+    readonly early: ReadonlyMap<number, unknown>;
+    readonly recent: readonly unknown[];
+  };
+}
+
+/** What waits in this state, in words; undefined: nothing does. */
+export function waitingIn(machine: Machine): string | undefined {
+  const inside = machine as unknown as Inside;
+  const { delivery } = inside;
+  if (inside.phase !== 'ready') return `phase ${inside.phase}`;
+  if (inside.pending.length > 0) return `${inside.pending.length} commands`;
+  if (inside.pipeline.step !== 'idle') return `pipeline ${inside.pipeline.step}`;
+  if (delivery.asks.length > 0) return `${delivery.asks.length} asks`;
+  if (delivery.moving.size > 0) return `${delivery.moving.size} readers behind`;
+  for (const [id, reader] of delivery.readers) if (reader.mode === 'paging' || reader.mode === 'opening') return `reader ${id} ${reader.mode}`;
+  if (delivery.readers.size > 0 && delivery.seenSeq > delivery.delivered) return `a gap ${delivery.delivered}..${delivery.seenSeq}`;
+  return undefined;
+}
+
+/** Sizes of what must stay bounded. */
+export function sizesOf(machine: Machine): { readonly pending: number; readonly early: number; readonly asks: number; readonly recent: number } {
+  const { pending, delivery } = machine as unknown as Inside;
+  return { pending: pending.length, early: delivery.early.size, asks: delivery.asks.length, recent: delivery.recent.length };
+}

@@ -1,0 +1,305 @@
+/**
+ * RoomInstance: the carrier. Feeds one RoomState with inputs, carries out its effects in order, and dies at any of them.
+ *
+ * Keeps the carrier's rules of room-protocol.ts: a refused sink takes nothing until `ready`, and `refused` goes in
+ * before anything that came meanwhile.
+ */
+import type { ReaderId, RoomEffect, RoomInput, Time } from '../../actors/room-protocol.ts';
+import type { TargetFact } from '../../actors/room-fold.ts';
+import { type Entry, emptyHead, headAfter, isControl, isMessage } from '../../system/store/entry.ts';
+import type { RoomId } from '../../system/ids.ts';
+import type { Connection, Frame } from './connection.ts';
+import type { NodeModel } from './node-model.ts';
+import { sizesOf, waitingIn } from './probe.ts';
+import type { Random } from './random.ts';
+import type { StoreModel } from './store-model.ts';
+import { type Machine, Violation, type World } from './world.ts';
+
+type Ask = { readonly connection: Connection; readonly request: number };
+
+export class RoomInstance {
+  readonly name: string;
+  readonly room: RoomId;
+  readonly machine: Machine;
+  isAlive = true;
+  appendsOut = 0;
+  private readonly world: World;
+  private readonly store: StoreModel;
+  private readonly node: NodeModel;
+  private readonly random: Random;
+  private readonly queue: RoomInput[] = [];
+  private isFlushing = false;
+  private outstanding = 0;
+  private timerAtMs = Number.POSITIVE_INFINITY;
+  private readonly asks = new Map<number, Ask>();
+  private nextKey = 1;
+  private readonly readers = new Map<ReaderId, Connection>();
+  private readonly attached = new Set<ReaderId>();
+  private readonly blocked = new Set<ReaderId>();
+
+  constructor(world: World, store: StoreModel, node: NodeModel, room: RoomId, name: string) {
+    this.world = world;
+    this.store = store;
+    this.node = node;
+    this.room = room;
+    this.name = name;
+    this.random = world.random(`instance ${name} ${room}`);
+    const { settings, sharedLog } = world.options;
+    this.machine = new world.machine({ ...settings, sharedLog, writer: node.incarnation });
+    this.feed({ type: 'start' });
+  }
+
+  get isBusy(): boolean {
+    return this.queue.length > 0 || this.outstanding > 0 || this.readers.size > 0;
+  }
+
+  get hasReaders(): boolean {
+    return this.readers.size > 0;
+  }
+
+  hasReader(connection: Connection): boolean {
+    return this.readers.has(connection.id);
+  }
+
+  /** A request of a client; answered to that connection. */
+  ask(connection: Connection, request: number, make: (key: number) => RoomInput): void {
+    const key = this.nextKey++;
+    this.asks.set(key, { connection, request });
+    const input = make(key);
+    if (input.type === 'open') this.readers.set(connection.id, connection);
+    this.feed(input);
+  }
+
+  close(connection: Connection): void {
+    this.readers.delete(connection.id);
+    this.feed({ type: 'close', reader: connection.id });
+  }
+
+  feed(input: RoomInput): void {
+    if (!this.isAlive) return;
+    this.queue.push(input);
+    this.flushSoon();
+  }
+
+  private flushSoon(): void {
+    if (this.isFlushing || this.queue.length === 0) return;
+    this.isFlushing = true;
+    this.world.after(this.random.next() < 0.5 ? 0 : this.random.next(), () => this.node.receive(() => this.flush()));
+  }
+
+  private flush(): void {
+    this.isFlushing = false;
+    if (!this.isAlive || this.queue.length === 0) return;
+    const inputs = this.world.options.batchTurns ? this.queue.splice(0) : this.queue.splice(0, 1);
+    for (const input of inputs) if (input.type === 'ready') this.blocked.delete(input.reader);
+    const effects = this.machine.handle(inputs, this.time());
+    this.world.mark(inputs[0]?.type ?? '', effects.length);
+    if (this.world.isTracing) this.trace(inputs, effects);
+    for (const [index, effect] of effects.entries()) {
+      if (this.mayDie(effects.slice(index).some(isAck))) return;
+      this.perform(effect);
+    }
+    this.checkState(inputs);
+    this.setTimer();
+    this.flushSoon();
+  }
+
+  private time(): Time {
+    return { nowMs: this.world.nowMs + this.node.clockOffsetMs, wallMs: 1_700_000_000_000 + Math.round(this.world.nowMs) + this.node.clockOffsetMs };
+  }
+
+  /** A crash at this await. isAckLost: an append is known to be in, its acknowledgement is not out. */
+  private mayDie(isAckLost: boolean): boolean {
+    if (!this.isAlive) return true;
+    const { world, random } = this;
+    const { nodeCrash, roomCrash } = world.options;
+    const isNode = world.fault(random, nodeCrash);
+    if (!isNode && !world.fault(random, roomCrash)) return false;
+    if (isAckLost) world.count('crash between append and ack');
+    if (isNode) this.node.crash();
+    else this.node.killRoom(this, 'its actor crashed');
+    return true;
+  }
+
+  // ---- effects ----
+
+  private perform(effect: RoomEffect): void {
+    const { store, room } = this;
+    const log = store.log(room);
+    switch (effect.type) {
+      case 'load':
+        return this.read(
+          () => log.at(log.headSeq),
+          (last) => this.read(() => log.committed().filter((entry) => isControl(entry) && entry.seq <= (last?.seq ?? 0)), (controls) => this.result({ type: 'loaded', head: last ? headAfter(last) : emptyHead, controls }), 'loadFailed', true),
+          'loadFailed',
+        );
+      case 'append':
+        this.outstanding += 1;
+        this.appendsOut += 1;
+        return store.append(room, effect.after, effect.entries, this.node.process, (outcome) => {
+          this.appendsOut -= 1;
+          this.node.receive(() => this.result({ type: 'appendDone', outcome }, outcome === 'appended'));
+        });
+      case 'resolve':
+        return this.resolve(effect);
+      case 'readFacts':
+        return this.read(
+          () => effect.targets.map((target) => ({ target, entry: log.at(target) })),
+          (found) => this.read(() => found.map(({ target, entry }) => ({ target, fact: factOf(entry, log.isDeleted(target)) })), (facts) => this.result({ type: 'factsRead', facts }), 'factsFailed', true),
+          'factsFailed',
+        );
+      case 'catchUp':
+        return this.read(() => log.after(effect.after, effect.limit), (entries) => this.result({ type: 'caughtUp', entries }), 'catchUpFailed');
+      case 'range':
+        return this.read(() => log.after(effect.after, effect.limit), (entries) => this.result({ type: 'rangeRead', reader: effect.reader, entries }), { type: 'rangeFailed', reader: effect.reader });
+      case 'page':
+        return this.readPage(effect);
+      case 'history': {
+        const asked = this.asks.get(effect.key);
+        this.asks.delete(effect.key);
+        asked?.connection.tell({ type: 'answer', room, request: asked.request, from: this.name, outcome: { type: 'page', upTo: effect.upTo } });
+        return;
+      }
+      case 'answer': {
+        const asked = this.asks.get(effect.key);
+        if (!asked) throw new Violation('CRASH', room, `${this.name} answers ${effect.key} twice or unasked`);
+        this.asks.delete(effect.key);
+        asked.connection.tell({ type: 'answer', room, request: asked.request, from: this.name, outcome: effect.outcome });
+        return;
+      }
+      case 'deliver':
+        for (const id of this.attached) this.emit(id, effect.entries);
+        return;
+      case 'emit':
+        return this.emit(effect.reader, effect.entries);
+      case 'attach':
+        this.attached.add(effect.reader);
+        return;
+      case 'detach':
+        this.attached.delete(effect.reader);
+        this.blocked.delete(effect.reader);
+        return;
+      case 'gone':
+        this.attached.delete(effect.reader);
+        this.blocked.delete(effect.reader);
+        if (effect.reason === 'kicked') this.world.count('kicked reader cut off');
+        this.readers.get(effect.reader)?.tell({ type: 'gone', room, reason: effect.reason });
+        return;
+      case 'publish':
+        return this.node.wire.publish(room, effect.entries);
+      case 'note':
+        return;
+    }
+  }
+
+  private emit(id: ReaderId, entries: readonly Entry[]): void {
+    const connection = this.readers.get(id);
+    if (!connection || this.blocked.has(id)) return;
+    const frame: Frame = { type: 'entries', room: this.room, entries };
+    const isTaken = connection.send(frame, () => this.node.receive(() => this.feed({ type: 'ready', reader: id })));
+    if (isTaken) return;
+    this.blocked.add(id);
+    if (connection.isClosed) return;
+    const firstOther = this.queue.findIndex((input) => input.type !== 'refused');
+    this.queue.splice(firstOther < 0 ? this.queue.length : firstOther, 0, { type: 'refused', reader: id, after: (entries[0] as Entry).seq - 1 });
+  }
+
+  /** Two reads at two moments, in either order, as two calls to a store are. */
+  private resolve(effect: Extract<RoomEffect, { type: 'resolve' }>): void {
+    const log = this.store.log(this.room);
+    const idsOf = (): Entry[] => effect.ids.flatMap(({ by, cid }) => log.stored(by, cid) ?? []);
+    const after = (): Entry[] => log.after(effect.after, effect.limit);
+    if (this.random.chance(0.5)) {
+      this.read(idsOf, (found) => this.read(after, (entries) => this.result({ type: 'resolved', entries, found }), 'resolveFailed', true), 'resolveFailed');
+    } else {
+      this.read(after, (entries) => this.read(idsOf, (found) => this.result({ type: 'resolved', entries, found }), 'resolveFailed', true), 'resolveFailed');
+    }
+  }
+
+  private readPage({ reader, limit, upTo }: Extract<RoomEffect, { type: 'page' }>): void {
+    const log = this.store.log(this.room);
+    this.read(
+      () => log.committed().filter((entry) => isMessage(entry) && entry.seq <= upTo),
+      (messages) => this.result({ type: 'pageRead', reader, entries: messages.slice(-limit), more: messages.length > limit }),
+      { type: 'pageFailed', reader },
+    );
+  }
+
+  private read<T>(at: () => T, then: (result: T) => void, failed: 'loadFailed' | 'resolveFailed' | 'factsFailed' | 'catchUpFailed' | RoomInput, isSecond = false): void {
+    if (!isSecond) this.outstanding += 1;
+    const failure: RoomInput = typeof failed === 'string' ? { type: failed } : failed;
+    this.store.read(this, at, (result) => this.node.receive(() => then(result)), () => this.node.receive(() => this.result(failure)));
+  }
+
+  private result(input: RoomInput, isAckDue = false): void {
+    if (!this.isAlive || this.mayDie(isAckDue)) return;
+    this.outstanding -= 1;
+    this.feed(input);
+  }
+
+  // ---- time and checks ----
+
+  private setTimer(): void {
+    const wakeAtMs = this.machine.wakeAtMs();
+    if (wakeAtMs === undefined) return;
+    const atMs = wakeAtMs - this.node.clockOffsetMs;
+    if (atMs >= this.timerAtMs) return;
+    this.timerAtMs = atMs;
+    this.world.after(Math.max(0, atMs - this.world.nowMs) + this.random.next(), () =>
+      this.node.receive(() => {
+        if (this.timerAtMs !== atMs) return;
+        this.timerAtMs = Number.POSITIVE_INFINITY;
+        this.feed({ type: 'tick' });
+      }),
+    );
+  }
+
+  private checkState(inputs: readonly RoomInput[]): void {
+    const { machine, room, name } = this;
+    const { settings } = this.world.options;
+    const wakeAtMs = machine.wakeAtMs();
+    const waiting = waitingIn(machine);
+    const isServed = this.outstanding > 0 || this.queue.length > 0;
+    if (waiting && !isServed && wakeAtMs === undefined) throw new Violation('LIVENESS', room, `${name}: ${waiting} wait, nothing is outstanding and no tick is due`);
+    if (wakeAtMs !== undefined && wakeAtMs <= this.time().nowMs && inputs.some((input) => input.type === 'tick')) {
+      throw new Violation('SPIN', room, `${name}: after a tick another is due at once`);
+    }
+    const sizes = sizesOf(machine);
+    if (sizes.pending > settings.pendingMax + settings.batchEntriesMax) throw new Violation('I13 bounded', room, `${name}: ${sizes.pending} pending`);
+    if (sizes.early > settings.reorderEntriesMax) throw new Violation('I13 bounded', room, `${name}: ${sizes.early} in the reorder buffer`);
+    if (sizes.recent > 2 * settings.recentEntriesMax) throw new Violation('I13 bounded', room, `${name}: ${sizes.recent} recent entries`);
+  }
+
+  /** The state is thrown away; nothing it still waits for reaches it. */
+  kill(): Connection[] {
+    this.isAlive = false;
+    this.queue.length = 0;
+    for (const [name, value] of Object.entries(this.machine.counters)) this.world.count(`room: ${name}`, value);
+    return [...this.readers.values()];
+  }
+
+  private trace(inputs: readonly RoomInput[], effects: readonly RoomEffect[]): void {
+    for (const input of inputs) this.world.say(this.room, `${this.name.padEnd(9)} < ${show(input)}`);
+    for (const effect of effects) this.world.say(this.room, `${this.name.padEnd(9)}   > ${show(effect)}`);
+  }
+}
+
+function isAck(effect: RoomEffect): boolean {
+  return effect.type === 'answer' && effect.outcome.type === 'stored' && !effect.outcome.dup;
+}
+
+function factOf(entry: Entry | undefined, isDeleted: boolean): TargetFact {
+  if (!entry || !isMessage(entry)) return 'absent';
+  return { by: entry.by, deleted: isDeleted || entry.scrubbed === true };
+}
+
+function show(value: RoomInput | RoomEffect): string {
+  const { type, ...rest } = value;
+  const text = JSON.stringify(rest, (key, inner) => {
+    if (key === 'entries' || key === 'found' || key === 'controls') return (inner as Entry[]).map((entry) => `${entry.seq}:${entry.by}/${entry.cid}`).join(' ');
+    if (key === 'entry') return `${(inner as Entry).seq}`;
+    if (key === 'message') return undefined;
+    return inner as unknown;
+  });
+  return `${type} ${text.replaceAll('"', '')}`;
+}

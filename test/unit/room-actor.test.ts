@@ -1,0 +1,348 @@
+/**
+ * Room, session, rooms, gateway as actors: what people see, and what a crash of each of them at each handler does.
+ */
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Answer } from '../../actors/client-command.ts';
+import type { RoomCommand } from '../../actors/room.ts';
+import { type ActorRef, tell } from '../../system/actor.ts';
+import type { Cid, RoomId, UserId } from '../../system/ids.ts';
+import type { AppendOutcome } from '../../system/store/room-log.ts';
+import { create, isRefusal, join, open, poison, RecordingSink, send, type Stage, type StageOptions, startStage } from '../support/actor-stage.ts';
+import { turns } from '../support/manual-clock.ts';
+
+const stages: Stage[] = [];
+const stage = (options?: StageOptions): Stage => {
+  const started = startStage(options);
+  stages.push(started);
+  return started;
+};
+afterEach(async () => {
+  for (const started of stages.splice(0)) await started.stop();
+});
+
+const lobby = 'lobby' as RoomId;
+const stored = (answer: Answer): number => (answer.ok && answer.result.type === 'stored' ? answer.result.seq : -1);
+const code = (answer: Answer): string => (answer.ok ? 'ok' : answer.refusal.code);
+/** Lets back-offs of restarts pass. */
+async function settle(on: Stage, ms = 2_000): Promise<void> {
+  for (let step = 0; step < 8; step += 1) {
+    await turns(3);
+    on.clock.advance(ms / 8);
+  }
+  await turns(3);
+}
+const events = (on: Stage, ev: string): Record<string, unknown>[] => on.lines.filter((line) => line.ev === ev);
+
+/** Alice and Bob in one open room, Bob having been given seq 1 and 2 with the answer. */
+async function twoPeople(options?: StageOptions) {
+  const on = stage(options);
+  const alice = on.connect('alice');
+  const bob = on.connect('bob');
+  await alice.done(create('lobby'));
+  await bob.done(join('lobby'));
+  await alice.done(open('lobby', 0));
+  await bob.done(open('lobby', 0));
+  return { on, alice, bob };
+}
+
+describe('people in a room', () => {
+  it('get what is said once, in order, as one frame for what was said in one turn', async () => {
+    const { alice, bob } = await twoPeople();
+    const answers = await Promise.all(['a', 'b', 'c'].map((cid) => alice.ask(send('lobby', cid, cid))));
+    expect(answers.map(stored)).toEqual([3, 4, 5]);
+    expect(bob.sink.seqs('lobby')).toEqual([3, 4, 5]);
+    expect(bob.sink.events('entries')).toHaveLength(1);
+  });
+
+  it('get the same answer for a retry of the same command, and CONFLICT for another text under its cid', async () => {
+    const { alice } = await twoPeople();
+    const first = await alice.ask(send('lobby', 'a', 'x'));
+    expect(await alice.ask(send('lobby', 'a', 'x'))).toMatchObject({ ok: true, result: { seq: stored(first), dup: true } });
+    expect(code(await alice.ask(send('lobby', 'a', 'y')))).toBe('CONFLICT');
+  });
+
+  it('are not there for a stranger: a private room and a room that does not exist answer alike', async () => {
+    const { on, alice } = await twoPeople();
+    await alice.done(create('secret', false));
+    const carol = on.connect('carol');
+    const commands = (room: string) => [send(room, 'x', 'x'), open(room), join(room), { type: 'history.get', room: room as RoomId, range: { before: 9, limit: 5 } } as const];
+    for (const [index, command] of commands('secret').entries()) {
+      const known = await carol.ask(command);
+      expect(known).toEqual(await carol.ask(commands('nowhere')[index] as typeof command));
+      expect(code(known)).toBe('NOT_FOUND');
+    }
+  });
+
+  it('get nothing after they were removed, and are told', async () => {
+    const { alice, bob } = await twoPeople();
+    const kick = alice.ask({ type: 'room.kick', room: lobby, user: 'bob' as UserId });
+    const after = alice.ask(send('lobby', 'after', 'he is gone'));
+    await Promise.all([kick, after]);
+    expect(bob.sink.seqs('lobby')).toEqual([3]);
+    expect(bob.sink.events('room:gone')).toEqual([{ room: 'lobby', reason: 'kicked' }]);
+    expect(await bob.ask(open('lobby', 3))).toMatchObject({ ok: true, result: { verdict: 'denied' } });
+  });
+
+  it('see typing end by time, by the message, and with the connection', async () => {
+    const { on, alice, bob } = await twoPeople();
+    const shown = () => (bob.sink.events('typing') as { users: string[] }[]).map((body) => body.users);
+    await alice.done({ type: 'typing', room: lobby });
+    on.clock.advance(6_001);
+    await turns(3);
+    await alice.done({ type: 'typing', room: lobby });
+    await alice.done(send('lobby', 't', 'said'));
+    await alice.done({ type: 'typing', room: lobby });
+    alice.handle.disconnected();
+    await turns(4);
+    expect(shown()).toEqual([['alice'], [], ['alice'], [], ['alice'], []]);
+  });
+
+  it('whose connection is full miss nothing: delivery stops at their cursor and goes on from the log', async () => {
+    const { alice, bob } = await twoPeople({ settings: { recentEntriesMax: 2, readEntriesMax: 3 } });
+    bob.sink.isFull = true;
+    for (let index = 0; index < 12; index += 1) await alice.done(send('lobby', `m${index}`, 'x'));
+    expect(bob.sink.seqs('lobby')).toEqual([]);
+    bob.sink.drain();
+    await turns(20);
+    await alice.done(send('lobby', 'live', 'x'));
+    expect(bob.sink.seqs('lobby')).toEqual(Array.from({ length: 13 }, (_, index) => index + 3));
+  });
+
+  it('who open with since get exactly what follows, however the messages race with the opening', async () => {
+    const { on, alice } = await twoPeople({ settings: { recentEntriesMax: 4, readEntriesMax: 5 } });
+    for (let index = 0; index < 20; index += 1) await alice.done(send('lobby', `old${index}`, 'x'));
+    const carol = on.connect('bob');
+    const racing = Array.from({ length: 20 }, (_, index) => alice.ask(send('lobby', `new${index}`, 'x')));
+    const answer = await carol.ask(open('lobby', 7));
+    await Promise.all(racing);
+    await turns(20);
+    if (!answer.ok || answer.result.type !== 'opened') throw new Error('not opened');
+    const all = [...answer.result.entries.map((entry) => entry.seq), ...carol.sink.seqs('lobby')];
+    expect(all).toEqual(Array.from({ length: 35 }, (_, index) => index + 8));
+  });
+
+  it('are two in a direct room, and there is only one of it whoever makes it', async () => {
+    const on = stage();
+    const [alice, bob] = [on.connect('alice'), on.connect('bob')];
+    const dm = (other: string) => ({ type: 'room.create', kind: 'dm', public: false, members: [other as UserId] }) as const;
+    const [first, second] = [await alice.done(dm('bob')), await bob.done(dm('alice'))];
+    expect(first).toMatchObject({ room: { kind: 'dm', members: 2 } });
+    expect((second as typeof first & { room: { id: string } }).room.id).toBe((first as typeof first & { room: { id: string } }).room.id);
+  });
+
+  it('are listed their rooms with unread counts that ignore edits and reactions', async () => {
+    const { alice, bob } = await twoPeople();
+    const seq = stored(await alice.ask(send('lobby', 'm', 'helo')));
+    await alice.done({ type: 'message.modify', room: lobby, cid: 'e' as Cid, target: seq, text: 'hello' });
+    await alice.done({ type: 'message.react', room: lobby, cid: 'r' as Cid, target: seq, emoji: '👍', on: true });
+    expect(await bob.done({ type: 'room.list' })).toMatchObject({
+      rooms: [{ id: 'lobby', head: 5, read: 2, unread: 1, last: { seq: 3, text: 'hello', edited: 4, reactions: [{ emoji: '👍', users: ['alice'] }] } }],
+    });
+  });
+
+  it('may edit and delete their own only; a deleted text is gone from history, its number stays', async () => {
+    const { on, alice, bob } = await twoPeople();
+    const seq = stored(await bob.ask(send('lobby', 'm', 'oops')));
+    const carol = on.connect('carol');
+    await carol.done(join('lobby'));
+    expect(code(await carol.ask({ type: 'message.modify', room: lobby, cid: 'e' as Cid, target: seq, text: 'x' }))).toBe('FORBIDDEN');
+    expect(code(await carol.ask({ type: 'message.delete', room: lobby, cid: 'd' as Cid, target: seq }))).toBe('FORBIDDEN');
+    const reply = stored(await alice.ask({ ...send('lobby', 're', 'what?'), replyTo: seq } as ReturnType<typeof send>));
+    await bob.done({ type: 'message.delete', room: lobby, cid: 'd' as Cid, target: seq });
+    const page = await alice.done({ type: 'history.get', room: lobby, range: { before: 100, limit: 10 } });
+    expect(page).toMatchObject({ entries: [{ seq, deleted: true }, { seq: reply, quote: { seq, deleted: true } }], hasBefore: false, hasAfter: false });
+    expect(JSON.stringify(page)).not.toContain('oops');
+  });
+});
+
+describe('a crash of a room', () => {
+  const handlers: RoomCommand['type'][] = ['room.write', 'room.open', 'room.close', 'room.history', 'room.typing', 'room.readerReady', 'room.event', 'room.hint'];
+
+  it.each(handlers)('at %s rebuilds it from the log: nothing acknowledged is lost, its readers go on without a hole', async (type) => {
+    const { on, alice, bob } = await twoPeople();
+    await alice.done(send('lobby', 'before', 'x'));
+    on.rooms.sendIfActive(lobby, poison<RoomCommand>(type));
+    await settle(on);
+    expect(events(on, 'actor.crash')).toHaveLength(1);
+    expect(stored(await alice.ask(send('lobby', 'after', 'x')))).toBe(4);
+    await turns(5);
+    expect(bob.sink.seqs('lobby')).toEqual([3, 4]);
+    expect(stored(await alice.ask(send('lobby', 'before', 'x')))).toBe(3);
+  });
+
+  it('while it delivers repairs the reader that caused it and the others alike', async () => {
+    const { on, alice, bob } = await twoPeople();
+    bob.sink.mustThrow = true;
+    const answer = await alice.ask(send('lobby', 'm', 'x'));
+    expect(stored(answer)).toBe(3);
+    await settle(on);
+    expect(bob.sink.seqs('lobby')).toEqual([3]);
+    expect(alice.sink.seqs('lobby')).toEqual([3]);
+  });
+
+  it('with an append under way answers INTERNAL, and the retry gets the number of the first try', async () => {
+    let release: () => void = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let isHeld = false;
+    const { on, alice, bob } = await twoPeople({
+      log: (log) => ({
+        async append(room, after, entries): Promise<AppendOutcome> {
+          if (isHeld) await gate;
+          return log.append(room, after, entries);
+        },
+      }),
+    });
+    isHeld = true;
+    const pending = alice.ask(send('lobby', 'm', 'x'));
+    await turns(5);
+    on.rooms.sendIfActive(lobby, poison<RoomCommand>('room.hint'));
+    await settle(on, 400);
+    expect(code(await pending)).toBe('INTERNAL');
+    isHeld = false;
+    release();
+    await turns(5);
+    on.rooms.onHead(lobby, 3);
+    await settle(on);
+    expect(await alice.ask(send('lobby', 'm', 'x'))).toMatchObject({ ok: true, result: { seq: 3, dup: true } });
+    expect(bob.sink.seqs('lobby')).toEqual([3]);
+  });
+
+  it('four times in ten seconds rests it: ROOM_UNAVAILABLE for five seconds, other rooms go on, then it works again', async () => {
+    const { on, alice, bob } = await twoPeople();
+    await alice.done(create('other'));
+    for (let crash = 0; crash < 4; crash += 1) {
+      on.rooms.sendIfActive(lobby, poison<RoomCommand>('room.hint'));
+      await settle(on, 1_200);
+    }
+    expect(events(on, 'actor.quarantine')).toMatchObject([{ room: 'lobby', decision: 'quarantine', delayMs: 5_000 }]);
+    const refused = await alice.ask(send('lobby', 'm', 'x'));
+    expect(refused).toMatchObject({ ok: false, refusal: { code: 'ROOM_UNAVAILABLE', retryable: true, retryAfterMs: expect.any(Number) } });
+    expect(bob.sink.events('room:gone')).toEqual([{ room: 'lobby', reason: 'unavailable' }]);
+    expect(code(await alice.ask(send('other', 'm', 'x')))).toBe('ok');
+    on.clock.advance(5_001);
+    expect(stored(await alice.ask(send('lobby', 'm', 'x')))).toBe(3);
+    expect(on.lost).toEqual([]);
+  });
+});
+
+describe('a crash of a session', () => {
+  it('closes its connection with INTERNAL and leaves its rooms; its client resumes on a new one', async () => {
+    const { on, alice, bob } = await twoPeople();
+    bob.handle.command(poison('message.send'), () => {});
+    await settle(on, 100);
+    expect(bob.sink.closed).toEqual({ code: 'INTERNAL' });
+    expect(on.system.stats().actorsByKind.session).toBe(1);
+    const again = on.connect('bob');
+    await again.done(open('lobby', 2));
+    await alice.done(send('lobby', 'm', 'x'));
+    expect(again.sink.seqs('lobby')).toEqual([3]);
+    expect(bob.sink.seqs('lobby')).toEqual([]);
+  });
+});
+
+describe('a crash of rooms or gateway', () => {
+  it('restarts them and loses no room and no session', async () => {
+    const { on, alice, bob } = await twoPeople();
+    tell(on.rooms.ref, poison('rooms.idle'));
+    tell(on.gateway.ref as ActorRef<{ type: 'gateway.sessionEnded' }>, poison('gateway.sessionEnded'));
+    await settle(on, 400);
+    expect(events(on, 'actor.restart').map((line) => line.kind)).toEqual(expect.arrayContaining(['rooms', 'gateway']));
+    await alice.done(send('lobby', 'm', 'x'));
+    expect(bob.sink.seqs('lobby')).toEqual([3]);
+    bob.handle.disconnected();
+    await settle(on, 100);
+    expect(on.gateway.sessionCount()).toBe(1);
+  });
+
+  it('again and again is reported once, so that the node drains', async () => {
+    const { on } = await twoPeople();
+    for (let crash = 0; crash < 7; crash += 1) {
+      tell(on.rooms.ref, poison('rooms.idle'));
+      await settle(on, 1_200);
+    }
+    expect(on.lost).toEqual(['rooms']);
+  });
+});
+
+describe('bounds and ends', () => {
+  it('passivates an idle room by handshake, and a message that comes meanwhile keeps it', async () => {
+    const { on, alice, bob } = await twoPeople({ roomIdleMs: 1_000 });
+    await alice.done({ type: 'room.close', room: lobby });
+    await bob.done({ type: 'room.close', room: lobby });
+    on.clock.advance(900);
+    await alice.done(send('lobby', 'm', 'x'));
+    on.clock.advance(900);
+    await turns(4);
+    expect(on.rooms.isActive(lobby)).toBe(true);
+    on.clock.advance(1_200);
+    await turns(6);
+    expect(on.rooms.isActive(lobby)).toBe(false);
+    expect(stored(await alice.ask(send('lobby', 'n', 'x')))).toBe(4);
+  });
+
+  it('a room that nobody made does not stay in memory', async () => {
+    const on = stage();
+    const alice = on.connect('alice');
+    for (let index = 0; index < 50; index += 1) expect(code(await alice.ask(send(`ghost${index}`, 'm', 'x')))).toBe('NOT_FOUND');
+    await settle(on, 100);
+    expect(on.rooms.activeCount()).toBe(0);
+  });
+
+  it('says BUSY when too many rooms are active, and makes space', async () => {
+    const on = stage({ roomsActiveMax: 2 });
+    const alice = on.connect('alice');
+    await alice.done(create('one'));
+    await alice.done(create('two'));
+    expect(code(await alice.ask(create('three')))).toBe('BUSY');
+    await settle(on, 100);
+    expect(code(await alice.ask(create('three')))).toBe('ok');
+  });
+
+  it('admits no more connections than configured, and none while it drains', async () => {
+    const on = stage({ connectionsMax: 1 });
+    const alice = on.connect('alice');
+    const identity = { userId: 'bob' as UserId, name: 'bob', roles: [], expiresAtMs: on.clock.wallMs() + 1_000 };
+    const refused = on.gateway.openSession(identity, new RecordingSink());
+    expect(isRefusal(refused) && refused.code).toBe('TOO_MANY_CONNECTIONS');
+    on.gateway.drain();
+    await turns(4);
+    expect(alice.sink.closed).toEqual({ code: 'SERVER_DRAINING', reconnectInMs: 0 });
+  });
+
+  it('ends a session when its token expires', async () => {
+    const on = stage();
+    const alice = on.connect('alice', 5_000);
+    on.clock.advance(4_999);
+    await turns(2);
+    expect(alice.sink.closed).toBeUndefined();
+    on.clock.advance(2);
+    await turns(2);
+    expect(alice.sink.closed).toEqual({ code: 'TOKEN_EXPIRED' });
+  });
+
+  it('opens no more rooms on a connection than configured; failed opens do not count', async () => {
+    const on = stage({ roomsPerSocketMax: 2 });
+    const alice = on.connect('alice');
+    for (const id of ['one', 'two', 'three']) await alice.done(create(id));
+    for (let index = 0; index < 5; index += 1) expect(code(await alice.ask(open(`ghost${index}`)))).toBe('NOT_FOUND');
+    await alice.done(open('one'));
+    await alice.done(open('two'));
+    expect(code(await alice.ask(open('three')))).toBe('BUSY');
+    await alice.done({ type: 'room.close', room: 'one' as RoomId });
+    await alice.done(open('three'));
+  });
+
+  it('answers STORE_UNAVAILABLE at the deadline when the store does not answer, and acknowledges nothing', async () => {
+    let isDead = false;
+    const dead = new Promise<never>(() => {});
+    const { on, alice, bob } = await twoPeople({ log: (log) => ({ append: (room, after, entries) => (isDead ? dead : log.append(room, after, entries)) }) });
+    isDead = true;
+    const pending = [alice.ask(send('lobby', 'm', 'x')), alice.ask(send('lobby', 'n', 'x'))];
+    await turns(4);
+    on.clock.advance(5_001);
+    for (const answer of await Promise.all(pending)) expect(answer).toMatchObject({ ok: false, refusal: { code: 'STORE_UNAVAILABLE', retryable: true } });
+    expect(bob.sink.seqs('lobby')).toEqual([]);
+  });
+});
