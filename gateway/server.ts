@@ -1,34 +1,28 @@
 /**
- * Gateway server: HTTP and socket.io on one port. (Interface first; the body follows.)
+ * Gateway server: HTTP and socket.io on one port, and the life of a connection from handshake to close.
+ *
+ * Guarantees: every session that was opened is told once that its connection is gone; a handshake is bounded in bytes, time
+ * and number; a port that cannot be had is a Fault of one clear line.
+ * Does not: decide what a command means (the session), or when the node drains (the lifecycle).
  */
-import type { Answer, ClientCommand } from '../actors/client-command.ts';
-import type { ClientSink } from '../actors/client-sink.ts';
+import type { Server as HttpServer } from 'node:http';
+import type { AddressInfo, Socket as TcpSocket } from 'node:net';
+import { Server, type Socket } from 'socket.io';
 import type { Clock } from '../system/clock.ts';
-import type { Refusal } from '../system/errors.ts';
-import type { UserId } from '../system/ids.ts';
+import { Fault, type Refusal, refuse } from '../system/errors.ts';
 import type { Logger } from '../system/logger.ts';
+import { createEventHandler } from './connection.ts';
+import { ConnectRefused, identify, isOriginAllowed, type OriginRule } from './handshake.ts';
+import { createHttpApp, type HttpOptions } from './http.ts';
+import { Outbox, type OutboxSocket } from './outbox.ts';
+import { isRefusal, type OpenSession, type TokenVerifier } from './session-port.ts';
+import { releaseUpgradeResponses, stripHandshake } from './strip-handshake.ts';
 
-export interface Identity {
-  readonly userId: UserId;
-  readonly name: string;
-  readonly roles: readonly string[];
-  readonly jti?: string;
-  readonly expiresAtMs: number;
-}
-export interface SessionHandle {
-  command(command: ClientCommand, reply: (answer: Answer) => void): 'accepted' | 'refused';
-  disconnected(): void;
-}
-export type OpenSession = (identity: Identity, sink: ClientSink) => SessionHandle | Refusal;
-export interface TokenVerifier {
-  verify(token: string): Identity | Refusal;
-}
-export interface Readiness {
-  readonly ready: boolean;
-  readonly reasons: readonly string[];
-}
+export type { Identity, OpenSession, Readiness, SessionHandle, TokenVerifier } from './session-port.ts';
+
 export interface GatewayConfig {
   readonly host: string;
+  /** 0: any free one. */
   readonly port: number;
   readonly pingIntervalMs: number;
   readonly pingTimeoutMs: number;
@@ -37,22 +31,219 @@ export interface GatewayConfig {
   readonly outboxFramesMax: number;
   readonly commandsPerSecondMax: number;
   readonly commandsBurstMax: number;
+  /** Sessions of this node. More: TOO_MANY_CONNECTIONS. */
   readonly connectionsMax: number;
   readonly origins: readonly string[];
 }
-export interface GatewayOptions {
+export interface GatewayOptions extends Pick<HttpOptions, 'devTokens' | 'routes' | 'readiness'> {
   readonly config: GatewayConfig;
   readonly openSession: OpenSession;
   readonly verifier: TokenVerifier;
-  readonly readiness: () => Readiness;
   readonly clock: Clock;
   readonly log: Logger;
 }
 export interface GatewayServer {
+  /** Where a client on this machine connects. */
   readonly url: string;
   readonly port: number;
+  /** Sessions open now. */
   connections(): number;
+  /** New handshakes are refused from now on; sessions and HTTP go on, so that health can be asked. Idempotent. */
   stopAccepting(): void;
+  /**
+   * Stops accepting, tells every client SERVER_DRAINING, waits until they are gone, at most `deadlineMs`, then cuts what is
+   * left and frees the port. Never rejects. Idempotent.
+   */
   close(deadlineMs: number): Promise<void>;
 }
-export declare function startGatewayServer(options: GatewayOptions): Promise<GatewayServer>;
+
+/** A larger packet closes its connection (websocket 1009, polling 413) without a word: far above what a valid command needs. */
+const packetBytesMax = 65_536;
+/** From the transport's opening to the token. Then it is closed: an idle engine connection costs memory before any identity. */
+const connectTimeoutMs = 5_000;
+/** Connections without a session yet. More are refused at once, before their bytes are parsed, and come back by their back-off. */
+const handshakesMax = 150;
+const handshakeRetryAfterMs = 1_000;
+/** For the refusal to arrive. Then the connection no longer counts as a handshake in progress. */
+const refusedLingerMs = 500;
+/** Clients of a draining node come back elsewhere, spread over this time. */
+const drainSpreadMs = 2_000;
+
+interface SocketData {
+  outbox?: Outbox;
+}
+type GatewaySocket = Socket<Record<string, never>, Record<string, never>, Record<string, never>, SocketData>;
+
+export async function startGatewayServer(options: GatewayOptions): Promise<GatewayServer> {
+  const { config, clock, log } = options;
+  const originRule: OriginRule = { origins: config.origins, allowLoopback: options.devTokens !== undefined };
+  const { app, server } = await createHttpApp({ ...options, originRule });
+  /** Sessions open now, each with its outbox. */
+  const open = new Map<GatewaySocket, Outbox>();
+  let isAccepting = true;
+  let onEmpty: (() => void) | undefined;
+
+  const io = new Server<Record<string, never>, Record<string, never>, Record<string, never>, SocketData>(server, {
+    transports: ['websocket', 'polling'],
+    serveClient: false,
+    perMessageDeflate: false,
+    httpCompression: false,
+    allowEIO3: false,
+    maxHttpBufferSize: packetBytesMax,
+    connectTimeout: connectTimeoutMs,
+    upgradeTimeout: connectTimeoutMs,
+    pingInterval: config.pingIntervalMs,
+    pingTimeout: config.pingTimeoutMs,
+    // Connection state recovery stays off: it skips the token check, keeps every packet, and since-seq does it better.
+    cors: { origin: [...config.origins, ...(originRule.allowLoopback ? [/^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/] : [])] },
+    allowRequest: (request, answer) => {
+      const inProgress = io.engine.clientsCount - open.size;
+      if (!isOriginAllowed(request.headers, originRule)) answer('origin not allowed', false);
+      else if (!isAccepting) answer('the node is stopping', false);
+      else if (inProgress >= handshakesMax) answer('too many handshakes', false);
+      else answer(null, true);
+    },
+  });
+  io.engine.on('headers', (headers: Record<string, string>) => {
+    headers['x-content-type-options'] = 'nosniff';
+    headers['referrer-policy'] = 'no-referrer';
+  });
+  releaseUpgradeResponses(server);
+
+  function admit(socket: GatewaySocket): Refusal | undefined {
+    // Else its `close` has been, and nobody would tell the session.
+    if (socket.conn.readyState !== 'open') return refuse('INVALID', 'the connection is gone');
+    if (!isAccepting) return refuse('BUSY', 'the node is stopping; connect to another one', handshakeRetryAfterMs);
+    if (open.size >= config.connectionsMax) return refuse('TOO_MANY_CONNECTIONS', 'the node is full', handshakeRetryAfterMs);
+    const identity = identify(socket.handshake.auth, socket.handshake.headers, options.verifier);
+    if (isRefusal(identity)) return identity;
+    const limits = { bytesMax: config.outboxBytesMax, framesMax: config.outboxFramesMax };
+    const outbox = new Outbox(socket as unknown as OutboxSocket, limits, clock, log);
+    const session = options.openSession(identity, outbox);
+    if (isRefusal(session)) return session;
+    socket.data.outbox = outbox;
+    open.set(socket, outbox);
+    // Two ways to go: the transport, perhaps before the client was told that it is connected, and socket.io's disconnect.
+    const gone = once(() => {
+      open.delete(socket);
+      socket.conn.close();
+      try {
+        session.disconnected();
+      } catch (error) {
+        log.error({ ev: 'gateway.bug', err: error }, 'disconnected threw');
+      }
+      if (open.size === 0) onEmpty?.();
+    });
+    socket.conn.once('close', gone);
+    socket.once('disconnect', gone);
+    // `next` is never called, so socket.io emits nothing: no event name of a client can reach a listener of ours or of its own.
+    const handle = createEventHandler({ session, outbox, limits: config, clock, log });
+    socket.use((packet) => handle(packet));
+    return undefined;
+  }
+
+  /** Each engine connection gets one try, whatever came of it: else one packet of 64 kB could open thousands of sessions. */
+  const tried = new WeakSet<object>();
+  io.use((socket, next) => {
+    try {
+      if (tried.has(socket.conn)) {
+        socket.conn.close();
+        return next(new ConnectRefused(refuse('INVALID', 'one CONNECT per connection')));
+      }
+      tried.add(socket.conn);
+      const refusal = admit(socket);
+      if (refusal) clock.after(refusedLingerMs, () => socket.conn.close());
+      next(refusal && new ConnectRefused(refusal));
+    } catch (error) {
+      log.error({ ev: 'gateway.bug', err: error }, 'a handshake crashed');
+      next(new ConnectRefused(refuse('INTERNAL', 'the server failed')));
+    }
+  });
+  io.on('connection', (socket) => {
+    stripHandshake(socket as unknown as Socket);
+    socket.data.outbox?.start();
+  });
+
+  const tcpSockets = new Set<TcpSocket>();
+  server.on('connection', (socket) => {
+    tcpSockets.add(socket);
+    socket.once('close', () => tcpSockets.delete(socket));
+  });
+  await listen(server, config);
+  const { port } = server.address() as AddressInfo;
+  let closing: Promise<void> | undefined;
+
+  async function close(deadlineMs: number): Promise<void> {
+    isAccepting = false;
+    const step = drainSpreadMs / Math.max(1, open.size);
+    let at = 0;
+    for (const outbox of [...open.values()]) outbox.close('SERVER_DRAINING', Math.round(step * at++));
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(deadlineMs, resolve);
+      onEmpty = () => {
+        cancel();
+        resolve();
+      };
+      if (open.size === 0) onEmpty();
+    });
+    io.engine.close();
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+      // Upgraded connections are not HTTP's any more: closeAllConnections does not know them.
+      for (const socket of tcpSockets) socket.destroy();
+    });
+    await app.close();
+  }
+
+  return {
+    port,
+    url: `http://${hostInUrl(config.host)}:${port}`,
+    connections: () => open.size,
+    stopAccepting() {
+      isAccepting = false;
+    },
+    close(deadlineMs) {
+      closing ??= close(deadlineMs);
+      return closing;
+    },
+  };
+}
+
+function once(task: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (isDone) return;
+    isDone = true;
+    task();
+  };
+}
+
+const listenFaults: Readonly<Record<string, { readonly code: string; readonly words: string }>> = {
+  EADDRINUSE: { code: 'PORT_TAKEN', words: 'something else listens there; stop it or set CHAT_PORT' },
+  EACCES: { code: 'PORT_FORBIDDEN', words: 'this user may not listen there; take a CHAT_PORT above 1023' },
+  EADDRNOTAVAIL: { code: 'HOST_NOT_AVAILABLE', words: 'this machine has no such address; set CHAT_HOST' },
+  ENOTFOUND: { code: 'HOST_NOT_AVAILABLE', words: 'the name does not resolve; set CHAT_HOST' },
+  EAI_AGAIN: { code: 'HOST_NOT_AVAILABLE', words: 'the name does not resolve; set CHAT_HOST' },
+};
+
+function listen(server: HttpServer, { host, port }: Pick<GatewayConfig, 'host' | 'port'>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException) => {
+      const { code, words } = listenFaults[error.code ?? ''] ?? { code: 'LISTEN_FAILED', words: error.code ?? 'unknown error' };
+      reject(new Fault(code, `cannot listen on ${hostInUrl(host)}:${port}: ${words}`, error));
+    };
+    server.once('error', failed);
+    server.listen({ host, port }, () => {
+      server.off('error', failed);
+      resolve();
+    });
+  });
+}
+
+/** A wildcard is no place to connect to. */
+function hostInUrl(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -51,8 +51,8 @@ const noHandshake: Socket['handshake'] = Object.freeze({
 export function stripHandshake(socket: Socket): void {
   (socket as { handshake: Socket['handshake'] }).handshake = noHandshake;
   const conn = socket.conn as unknown as { request: unknown; readonly transport: { readonly name: string; readonly socket?: Emitter } };
-  if (conn.transport.name !== 'websocket') return;
   conn.request = null;
+  if (conn.transport.name !== 'websocket') return;
   const websocket = conn.transport.socket;
   for (const listener of websocket?.listeners('error') ?? []) {
     if (typeof listener === 'function' && listener.name === 'onUpgradeError') websocket?.removeListener('error', listener as () => void);

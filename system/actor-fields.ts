@@ -7,7 +7,12 @@ import type { RestartPolicy, SupervisionReport } from './supervision.ts';
 export type LineFields = Omit<SupervisionReport, 'ev'>;
 
 /** `describe` is the actor's own code and its state may be what a crash is about: when it throws, the line goes without. */
-export function lineFields(path: string, kind: string, restarts: RestartPolicy | 'never', describe: () => Record<string, string | number>): LineFields {
+export function lineFields(
+  path: string,
+  kind: string,
+  restarts: RestartPolicy | 'never',
+  describe: () => Record<string, string | number>,
+): LineFields {
   const base = { path, kind, ...(restarts === 'never' ? {} : { windowMs: restarts.windowMs }) };
   try {
     const { room, session, trace, ...about } = describe();

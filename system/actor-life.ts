@@ -30,8 +30,8 @@ const nothing = () => {};
 
 export class Life implements Ctx<unknown> {
   readonly #host: LifeHost;
-  readonly #timers = new Set<() => void>();
-  readonly #watches = new Map<Target, Watcher>();
+  #timers: Set<() => void> | undefined;
+  #watches: Map<Target, Watcher> | undefined;
   #pipesInFlight = 0;
   #ended = false;
 
@@ -58,12 +58,13 @@ export class Life implements Ctx<unknown> {
   after(delayMs: number, msg: unknown): () => void {
     if (this.#ended) return nothing;
     const cancel = afterAnyLength(this.#host.runtime.clock, delayMs, () => {
-      this.#timers.delete(cancel);
+      this.#timers?.delete(cancel);
       if (!this.#ended) this.#host.takeOwn(msg);
     });
+    this.#timers ??= new Set();
     this.#timers.add(cancel);
     return () => {
-      this.#timers.delete(cancel);
+      this.#timers?.delete(cancel);
       cancel();
     };
   }
@@ -73,7 +74,7 @@ export class Life implements Ctx<unknown> {
     const take = (make: () => unknown, cause?: unknown) => {
       this.#pipesInFlight -= 1;
       if (this.#ended) {
-        this.#host.runtime.deadLetter(this.#host, 'earlier life', '(pipe)', { cause });
+        this.#host.runtime.deadLetter(this.#host, 'life ended', '(pipe)', { cause });
         return;
       }
       this.#deliver(make, '(pipe)');
@@ -94,10 +95,11 @@ export class Life implements Ctx<unknown> {
     this.#unwatch(target);
     const watcher: Watcher = {
       targetStopped: () => {
-        this.#watches.delete(target);
+        this.#watches?.delete(target);
         if (!this.#host.expectsDeathOf(target)) this.#deliver(message, '(watch)');
       },
     };
+    this.#watches ??= new Map();
     this.#watches.set(target, watcher);
     target.addWatcher(watcher);
   }
@@ -109,15 +111,15 @@ export class Life implements Ctx<unknown> {
   /** Idempotent. */
   end(): void {
     this.#ended = true;
-    for (const cancel of this.#timers) cancel();
-    this.#timers.clear();
-    for (const target of [...this.#watches.keys()]) this.#unwatch(target);
+    for (const cancel of this.#timers ?? []) cancel();
+    this.#timers = undefined;
+    for (const target of [...(this.#watches?.keys() ?? [])]) this.#unwatch(target);
   }
 
   #unwatch(target: Target): void {
-    const watcher = this.#watches.get(target);
+    const watcher = this.#watches?.get(target);
     if (watcher) target.removeWatcher(watcher);
-    this.#watches.delete(target);
+    this.#watches?.delete(target);
   }
 
   /** `make` is the actor's own code, run outside its turn: what it throws is the actor's crash, not the promise's or the target's. */

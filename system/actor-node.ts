@@ -11,8 +11,9 @@ export abstract class ActorNode<Self extends ActorNode<Self>> {
   readonly path: string;
   readonly segment: string;
   readonly parent: Self | undefined;
-  readonly #children = new Map<string, Self>();
-  readonly #watchers = new Set<Watcher>();
+  // Made when needed: most actors are leaves and nobody watches them, and an empty Map costs 200 bytes.
+  #children: Map<string, Self> | undefined;
+  #watchers: Set<Watcher> | undefined;
 
   constructor(parent: Self | undefined, name: string) {
     this.parent = parent;
@@ -22,11 +23,11 @@ export abstract class ActorNode<Self extends ActorNode<Self>> {
 
   /** A copy: children leave while one goes through them. */
   get children(): readonly Self[] {
-    return [...this.#children.values()];
+    return this.#children ? [...this.#children.values()] : [];
   }
 
   get hasChildren(): boolean {
-    return this.#children.size > 0;
+    return this.#children !== undefined && this.#children.size > 0;
   }
 
   isWithin(above: ActorNode<Self>): boolean {
@@ -35,24 +36,27 @@ export abstract class ActorNode<Self extends ActorNode<Self>> {
   }
 
   addChild(child: Self): void {
+    this.#children ??= new Map();
     if (this.#children.has(child.segment)) throw new TypeError(`spawn: ${child.path} is alive already; names are unique among siblings`);
     this.#children.set(child.segment, child);
   }
 
   removeChild(child: Self): void {
-    this.#children.delete(child.segment);
+    this.#children?.delete(child.segment);
   }
 
   addWatcher(watcher: Watcher): void {
+    this.#watchers ??= new Set();
     this.#watchers.add(watcher);
   }
 
   removeWatcher(watcher: Watcher): void {
-    this.#watchers.delete(watcher);
+    this.#watchers?.delete(watcher);
   }
 
   tellWatchers(): void {
-    for (const watcher of [...this.#watchers]) watcher.targetStopped();
-    this.#watchers.clear();
+    const watchers = this.#watchers ?? [];
+    this.#watchers = undefined;
+    for (const watcher of [...watchers]) watcher.targetStopped();
   }
 }

@@ -78,7 +78,12 @@ export function tell<M>(ref: ActorRef<M>, msg: NoInfer<M>): Told {
  * Rejects with a Fault: BUSY (too many asks in flight, or refused by the target), ACTOR_STOPPED (at once, also when the target
  * stops later), ASK_TIMEOUT. A message the target crashed on is not answered.
  */
-export function ask<M, R>(system: ActorSystem, ref: ActorRef<M>, make: (replyTo: ActorRef<R>) => NoInfer<M>, timeoutMs: number): Promise<R> {
+export function ask<M, R>(
+  system: ActorSystem,
+  ref: ActorRef<M>,
+  make: (replyTo: ActorRef<R>) => NoInfer<M>,
+  timeoutMs: number,
+): Promise<R> {
   return askTarget(runtimeOf(system.root), targetOf(ref), make, timeoutMs);
 }
 

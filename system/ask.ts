@@ -59,7 +59,12 @@ export function rejectAsks(runtime: ActorRuntime): void {
   for (const reject of [...(waiting.get(runtime) ?? [])]) reject(new Fault('ACTOR_STOPPED', 'ask: the actor system has stopped'));
 }
 
-export function askTarget<R>(runtime: ActorRuntime, target: Target, make: (replyTo: ActorRef<R>) => unknown, timeoutMs: number): Promise<R> {
+export function askTarget<R>(
+  runtime: ActorRuntime,
+  target: Target,
+  make: (replyTo: ActorRef<R>) => unknown,
+  timeoutMs: number,
+): Promise<R> {
   const answered = new Promise<R>((resolve, reject) => {
     const inFlight = waiting.get(runtime) ?? new Set();
     waiting.set(runtime, inFlight);
@@ -82,7 +87,9 @@ export function askTarget<R>(runtime: ActorRuntime, target: Target, make: (reply
       resolve(msg as R);
     });
     const watcher = { targetStopped: () => fail(new Fault('ACTOR_STOPPED', `ask: ${target.path} stopped before it answered`)) };
-    const cancel = afterAnyLength(runtime.clock, timeoutMs, () => fail(new Fault('ASK_TIMEOUT', `ask: ${target.path} did not answer in ${timeoutMs} ms`)));
+    const cancel = afterAnyLength(runtime.clock, timeoutMs, () =>
+      fail(new Fault('ASK_TIMEOUT', `ask: ${target.path} did not answer in ${timeoutMs} ms`)),
+    );
     inFlight.add(fail);
     target.addWatcher(watcher);
     try {

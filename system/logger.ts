@@ -4,6 +4,7 @@
  * Never log a message body, a token or a payload: log ids, sizes and types.
  */
 import { type DestinationStream, type Logger as PinoLogger, pino } from 'pino';
+import { PinoPretty } from 'pino-pretty';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 export type Logger = Pick<PinoLogger, 'debug' | 'info' | 'warn' | 'error' | 'child' | 'isLevelEnabled'>;
@@ -12,6 +13,8 @@ export interface LoggerOptions {
   readonly level: LogLevel;
   /** Fields of every line: node and incarnation. */
   readonly base: Readonly<Record<string, string>>;
+  /** For people instead of for machines. */
+  readonly isPretty?: boolean;
   /** Default: stdout, synchronous, so that the last line before an exit is there. */
   readonly destination?: DestinationStream;
 }
@@ -25,5 +28,6 @@ export function createLogger(options: LoggerOptions): Logger {
       censor: '[redacted]',
     },
   };
+  if (options.isPretty) return pino(settings, PinoPretty({ sync: true, ignore: 'node,inc,v,path,kind', messageFormat: '{ev} {path} {msg}' }));
   return options.destination ? pino(settings, options.destination) : pino(settings);
 }

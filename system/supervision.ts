@@ -99,7 +99,9 @@ export const supervisionLineSchema = z.strictObject({
 export type SupervisionLine = z.infer<typeof supervisionLineSchema>;
 
 /** What a reporter gives. `cause` is whatever was thrown. */
-export type SupervisionReport = Omit<SupervisionLine, 'level' | 'time' | 'node' | 'inc' | 'v' | 'cause' | 'suppressed'> & { readonly cause?: unknown };
+export type SupervisionReport = Omit<SupervisionLine, 'level' | 'time' | 'node' | 'inc' | 'v' | 'cause' | 'suppressed'> & {
+  readonly cause?: unknown;
+};
 
 const levels: Readonly<Record<SupervisionEvent, 'debug' | 'info' | 'warn' | 'error'>> = {
   'actor.spawn': 'debug',
@@ -200,7 +202,9 @@ function toLine(report: SupervisionReport, suppressed: number): Record<string, u
 
 function clipFields(fields: Readonly<Record<string, string | number>>): Record<string, string | number> {
   const kept = Object.entries(fields).slice(0, aboutFieldsMax);
-  return Object.fromEntries(kept.map(([name, value]) => [name.slice(0, 64), typeof value === 'string' ? value.slice(0, fieldCharsMax) : value]));
+  return Object.fromEntries(
+    kept.map(([name, value]) => [name.slice(0, 64), typeof value === 'string' ? value.slice(0, fieldCharsMax) : value]),
+  );
 }
 
 function nameOfCause(cause: unknown): string {
@@ -214,9 +218,18 @@ function nameOfCause(cause: unknown): string {
 export function describeCause(cause: unknown): { name: string; msg: string; stack: string } {
   try {
     if (!(cause instanceof Error)) return { name: nameOfCause(cause), msg: '', stack: '' };
-    const msg = String(cause.message).slice(0, 4 * causeCharsMax).replace(/"[^"]*"?/g, '"…"').replace(/\{[^]*$/, '{…}');
-    const frames = String(cause.stack ?? '').split('\n').filter((text) => /^ {4}at /.test(text));
-    return { name: nameOfCause(cause).slice(0, fieldCharsMax), msg: msg.slice(0, causeCharsMax), stack: frames.join('\n').slice(0, stackCharsMax) };
+    const msg = String(cause.message)
+      .slice(0, 4 * causeCharsMax)
+      .replace(/"[^"]*"?/g, '"…"')
+      .replace(/\{.*$/s, '{…}');
+    const frames = String(cause.stack ?? '')
+      .split('\n')
+      .filter((text) => /^ {4}at /.test(text));
+    return {
+      name: nameOfCause(cause).slice(0, fieldCharsMax),
+      msg: msg.slice(0, causeCharsMax),
+      stack: frames.join('\n').slice(0, stackCharsMax),
+    };
   } catch {
     return { name: '(unreadable)', msg: '', stack: '' };
   }
@@ -235,7 +248,14 @@ export function installProcessGuard(log: Logger, onFatal: (error: unknown) => vo
   let faults = 0;
   const onFault = (state: string) => (error: unknown) => {
     faults += 1;
-    const line: SupervisionReport = { ev: 'node.state', path: '/', kind: 'process', state, decision: 'stop', cause: error ?? new Error('no reason given') };
+    const line: SupervisionReport = {
+      ev: 'node.state',
+      path: '/',
+      kind: 'process',
+      state,
+      decision: 'stop',
+      cause: error ?? new Error('no reason given'),
+    };
     try {
       if (faults <= guardLinesMax) log.error(toLine(line, 0));
     } catch {

@@ -2,7 +2,18 @@
  * Ask: answers reach their own question, and every question ends. Each test about nact closes a row of the table in house-style.md.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type ActorRef, type ActorSystem, ask, asksInFlightMax, type Behaviour, callbackRef, createActorSystem, spawn, stopActor, tell } from '../../system/actor.ts';
+import {
+  type ActorRef,
+  type ActorSystem,
+  ask,
+  asksInFlightMax,
+  type Behaviour,
+  callbackRef,
+  createActorSystem,
+  spawn,
+  stopActor,
+  tell,
+} from '../../system/actor.ts';
 import { createLogger } from '../../system/logger.ts';
 import { manualClock, turns } from '../support/manual-clock.ts';
 
@@ -31,7 +42,9 @@ const hoarder = (): Behaviour<readonly Question[], Question | 'answer' | 'crash'
   },
 });
 const plain = { mailboxMax: 100_000, restarts: 'never' } as const;
-const questionOf = (of: string) => (replyTo: ActorRef<string>): Question => ({ type: 'question', of, replyTo });
+const questionOf =
+  (of: string) =>
+  (replyTo: ActorRef<string>): Question => ({ type: 'question', of, replyTo });
 
 describe('ask', () => {
   it('two concurrent asks never swap answers, even when Math.random is a constant', async () => {
@@ -125,7 +138,12 @@ describe('ask', () => {
     const onFault = (fault: unknown) => faults.push(fault);
     process.on('unhandledRejection', onFault);
     const { system, clock } = newSystem();
-    const asked = ask(system, callbackRef<Question>('edge', () => {}, system), questionOf('a'), 60_000);
+    const asked = ask(
+      system,
+      callbackRef<Question>('edge', () => {}, system),
+      questionOf('a'),
+      60_000,
+    );
     void ask(system, spawn(system, hoarder(), { name: 'h', ...plain }), questionOf('b'), 60_000);
     await system.stop(10);
     await turns();

@@ -2,7 +2,19 @@
  * Actor, lives: crash, back-off, restart, pipes, watches, drain and stop. Each test about nact closes a row of the table in house-style.md.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { type ActorRef, type ActorSystem, type Behaviour, callbackRef, createActorSystem, isStopped, mailboxSize, spawn, spawnBucket, stopActor, tell } from '../../system/actor.ts';
+import {
+  type ActorRef,
+  type ActorSystem,
+  type Behaviour,
+  callbackRef,
+  createActorSystem,
+  isStopped,
+  mailboxSize,
+  spawn,
+  spawnBucket,
+  stopActor,
+  tell,
+} from '../../system/actor.ts';
 import { createLogger } from '../../system/logger.ts';
 import { type ManualClock, manualClock, turns } from '../support/manual-clock.ts';
 
@@ -46,7 +58,11 @@ describe('crash and restart', () => {
     const { system, clock } = newSystem();
     const events: unknown[] = [];
     const ref = spawn(system, recorder(events), { name: 'r', ...sturdy });
-    const watcher = spawn(system, { kind: 'w', start: (ctx) => ctx.watch(ref, () => 'gone'), receive: (_s, msg: string) => void events.push(msg) }, { name: 'w', ...frail });
+    const watcher = spawn(
+      system,
+      { kind: 'w', start: (ctx) => ctx.watch(ref, () => 'gone'), receive: (_s, msg: string) => void events.push(msg) },
+      { name: 'w', ...frail },
+    );
     for (const backoffMs of [100, 200, 250]) {
       tell(ref, 'crash');
       await turns();
@@ -197,7 +213,12 @@ describe('pipes and watches', () => {
       receive(lives, msg, ctx) {
         if (msg === 'crash') throw new Error('told to');
         if (msg === 'stop') ctx.stop();
-        else if (msg < 10) ctx.pipe(new Promise<string>((resolve) => gates.push(resolve)), () => msg * 10, () => -1);
+        else if (msg < 10)
+          ctx.pipe(
+            new Promise<string>((resolve) => gates.push(resolve)),
+            () => msg * 10,
+            () => -1,
+          );
         else events.push(msg);
         return lives;
       },
@@ -315,7 +336,8 @@ describe('pipes and watches', () => {
 
 describe('stop', () => {
   function family(system: ActorSystem, events: unknown[]): { top: ActorRef<Msg>; middle: ActorRef<never>; leaf: ActorRef<Msg> } {
-    const named = (name: string) => recorder([], { receive: (n) => (events.push(`${name} handled`), n + 1), stopped: () => void events.push(`${name} stopped`) });
+    const named = (name: string) =>
+      recorder([], { receive: (n) => (events.push(`${name} handled`), n + 1), stopped: () => void events.push(`${name} stopped`) });
     const top = spawn(system, named('top'), { name: 'top', ...frail });
     const middle = spawnBucket(top, 'middle');
     return { top, middle, leaf: spawn(middle, named('leaf'), { name: 'leaf', ...frail }) };
@@ -374,7 +396,10 @@ describe('stop', () => {
     const { system } = newSystem();
     const events: unknown[] = [];
     const parent = spawn(system, recorder(events), { name: 'parent', ...frail });
-    const child = spawn(parent, recorder([], { receive: (n) => (tell(parent, 5), n), stopped: () => void tell(parent, 6) }), { name: 'child', ...frail });
+    const child = spawn(parent, recorder([], { receive: (n) => (tell(parent, 5), n), stopped: () => void tell(parent, 6) }), {
+      name: 'child',
+      ...frail,
+    });
     tell(child, 1);
     const stopping = stopActor(parent, { drain: true, deadlineMs: 1_000 });
     expect(tell(parent, 9)).toBe('refused');
@@ -405,7 +430,18 @@ describe('stop', () => {
       const { system } = newSystem();
       const events: unknown[] = [];
       let open = (_value: number) => {};
-      const appending = recorder(events, { start: (ctx) => (ctx.pipe(new Promise<number>((resolve) => { open = resolve; }), (n) => n, () => -1), 0) });
+      const appending = recorder(events, {
+        start: (ctx) => (
+          ctx.pipe(
+            new Promise<number>((resolve) => {
+              open = resolve;
+            }),
+            (n) => n,
+            () => -1,
+          ),
+          0
+        ),
+      });
       const ref = spawn(system, appending, { name: 'p', ...frail });
       const stopping = stopActor(ref, { drain: true, deadlineMs: 1_000, awaitPipes });
       await turns();

@@ -3,7 +3,20 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { acceptedCount, type ActorRef, type ActorSystem, type Behaviour, callbackRef, createActorSystem, isStopped, mailboxSize, spawn, spawnBucket, stopActor, tell } from '../../system/actor.ts';
+import {
+  acceptedCount,
+  type ActorRef,
+  type ActorSystem,
+  type Behaviour,
+  callbackRef,
+  createActorSystem,
+  isStopped,
+  mailboxSize,
+  spawn,
+  spawnBucket,
+  stopActor,
+  tell,
+} from '../../system/actor.ts';
 import { systemClock } from '../../system/clock.ts';
 import { createLogger } from '../../system/logger.ts';
 import { manualClock, turns } from '../support/manual-clock.ts';
@@ -34,7 +47,11 @@ describe('telling', () => {
   it('messages of each sender are handled in the order told, one at a time', async () => {
     const system = newSystem();
     const got: [string, number][] = [];
-    const target = spawn(system, taker<[string, number]>((msg) => got.push(msg)), { name: 'target', ...plain });
+    const target = spawn(
+      system,
+      taker<[string, number]>((msg) => got.push(msg)),
+      { name: 'target', ...plain },
+    );
     const sender = (name: string): Behaviour<number, 'go'> => ({
       kind: 'sender',
       start: () => 0,
@@ -46,13 +63,18 @@ describe('telling', () => {
     });
     for (const name of ['a', 'b', 'c']) tell(spawn(system, sender(name), { name, ...plain }), 'go');
     await vi.waitUntil(() => got.length === 9_000);
-    for (const name of ['a', 'b', 'c']) expect(got.filter(([from]) => from === name).map(([, n]) => n)).toEqual(Array.from({ length: 3_000 }, (_, n) => n));
+    for (const name of ['a', 'b', 'c'])
+      expect(got.filter(([from]) => from === name).map(([, n]) => n)).toEqual(Array.from({ length: 3_000 }, (_, n) => n));
   });
 
   it('a mailbox refuses exactly at its bound, and nothing of the accepted is lost', async () => {
     const system = newSystem();
     const got: number[] = [];
-    const ref = spawn(system, taker<number>((n) => got.push(n)), { name: 'small', mailboxMax: 10, restarts: 'never' });
+    const ref = spawn(
+      system,
+      taker<number>((n) => got.push(n)),
+      { name: 'small', mailboxMax: 10, restarts: 'never' },
+    );
     const told = Array.from({ length: 15 }, (_, n) => tell(ref, n));
     expect(told).toEqual([...Array(10).fill('accepted'), ...Array(5).fill('refused')]);
     expect(mailboxSize(ref)).toBe(10);
@@ -66,7 +88,11 @@ describe('telling', () => {
   it('a mailbox keeps order while its ring wraps, grows and is given back', async () => {
     const system = newSystem();
     const got: number[] = [];
-    const ref = spawn(system, taker<number>((n) => got.push(n)), { name: 'ring', ...plain });
+    const ref = spawn(
+      system,
+      taker<number>((n) => got.push(n)),
+      { name: 'ring', ...plain },
+    );
     let sent = 0;
     for (const burst of [3, 7, 1, 40, 5, 2_000, 9]) {
       for (let i = 0; i < burst; i += 1) tell(ref, sent++);
@@ -78,7 +104,11 @@ describe('telling', () => {
 
   it('tell to a stopped actor says refused and counts a dead letter', async () => {
     const system = newSystem();
-    const ref = spawn(system, taker<number>(() => {}), { name: 'gone', ...plain });
+    const ref = spawn(
+      system,
+      taker<number>(() => {}),
+      { name: 'gone', ...plain },
+    );
     await stopActor(ref, { drain: true, deadlineMs: 1_000 });
     expect(isStopped(ref)).toBe(true);
     expect(tell(ref, 1)).toBe('refused');
@@ -88,7 +118,12 @@ describe('telling', () => {
   it('a callback takes messages at once, and what it throws or rejects with stays with it', async () => {
     const system = newSystem();
     const got: string[] = [];
-    expect(tell(callbackRef<string>('probe', (msg) => got.push(msg)), 'hello')).toBe('accepted');
+    expect(
+      tell(
+        callbackRef<string>('probe', (msg) => got.push(msg)),
+        'hello',
+      ),
+    ).toBe('accepted');
     expect(got).toEqual(['hello']);
     const thrower = callbackRef<string>('edge', () => {
       throw new Error('socket gone');
@@ -108,7 +143,11 @@ describe('telling', () => {
 
 describe('what nact does with a message', () => {
   it('a hot actor handles at least 100 messages while one turn of the event loop passes', async () => {
-    const ref = spawn(newSystem(manualClock()), taker<number>(() => {}), { name: 'hot', ...plain });
+    const ref = spawn(
+      newSystem(manualClock()),
+      taker<number>(() => {}),
+      { name: 'hot', ...plain },
+    );
     for (let n = 0; n < 5_000; n += 1) tell(ref, n);
     const before = mailboxSize(ref);
     await turns(1);
@@ -118,8 +157,16 @@ describe('what nact does with a message', () => {
   it('a hot actor lets others have their turn: by count, and by time', async () => {
     const clock = manualClock();
     const system = newSystem(clock);
-    const slow = spawn(system, taker<number>(() => clock.advance(2)), { name: 'slow', ...plain });
-    const busy = spawn(system, taker<number>(() => {}), { name: 'busy', ...plain });
+    const slow = spawn(
+      system,
+      taker<number>(() => clock.advance(2)),
+      { name: 'slow', ...plain },
+    );
+    const busy = spawn(
+      system,
+      taker<number>(() => {}),
+      { name: 'busy', ...plain },
+    );
     for (let n = 0; n < 3_000; n += 1) {
       tell(slow, n);
       tell(busy, n);
@@ -148,45 +195,70 @@ describe('what nact does with a message', () => {
     expect(batches).toEqual([1_024, 476]);
   });
 
-  it('a parent with 10,000 grandchildren stays fast', async () => {
-    const system = newSystem();
-    const perSecond = async (children: number) => {
-      let handled = 0;
-      const parent = spawn(system, taker<number>(() => { handled += 1; }), { name: `parent-${children}`, ...plain });
-      for (let b = 0; b < children / 100; b += 1) {
-        const bucket = spawnBucket(parent, `bucket-${b}`);
-        for (let n = 0; n < 100; n += 1) spawn(bucket, taker(() => {}), { name: `child-${n}`, mailboxMax: 1, restarts: 'never' });
-      }
-      const rounds = 2_000;
-      // One message per turn of the loop: the price of a turn is what grows with nact's table of children.
+  /**
+   * Messages per second of two actors, one message per turn of the loop: the price of a turn is what grows with nact's table of
+   * children. Taken in turns and the best of five each, because the machine has other work too.
+   */
+  async function ratioOf(many: ActorRef<number>, none: ActorRef<number>): Promise<number> {
+    const perSecond = async (ref: ActorRef<number>) => {
       const startMs = performance.now();
-      for (let n = 0; n < rounds; n += 1) {
-        tell(parent, n);
+      for (let n = 0; n < 500; n += 1) {
+        tell(ref, n);
         await turns(1);
       }
-      expect(handled).toBeGreaterThanOrEqual(rounds - 1);
-      return rounds / (performance.now() - startMs);
+      return 500 / (performance.now() - startMs);
     };
-    await perSecond(0);
-    const without = await perSecond(100);
-    const withMany = await perSecond(10_000);
-    expect(withMany / without).toBeGreaterThan(1 / 5);
+    const best = { many: 0, none: 0 };
+    for (let round = 0; round < 5; round += 1) {
+      best.many = Math.max(best.many, await perSecond(many));
+      best.none = Math.max(best.none, await perSecond(none));
+    }
+    return best.many / best.none;
+  }
+
+  it('a parent with 10,000 grandchildren stays fast', async () => {
+    const system = newSystem();
+    const parent = spawn(
+      system,
+      taker<number>(() => {}),
+      { name: 'parent', ...plain },
+    );
+    for (let b = 0; b < 100; b += 1) {
+      const bucket = spawnBucket(parent, `bucket-${b}`);
+      for (let n = 0; n < 100; n += 1)
+        spawn(
+          bucket,
+          taker(() => {}),
+          { name: `child-${n}`, mailboxMax: 1, restarts: 'never' },
+        );
+    }
+    const childless = spawn(
+      system,
+      taker<number>(() => {}),
+      { name: 'childless', ...plain },
+    );
+    expect(await ratioOf(parent, childless)).toBeGreaterThan(1 / 5);
   });
 
   it('10,000 children directly under one actor leave it as fast', async () => {
     const system = newSystem();
-    const perSecond = async (children: number) => {
-      const parent = spawn(system, taker<number>(() => {}), { name: `parent-${children}`, ...plain });
-      for (let n = 0; n < children; n += 1) spawn(parent, taker(() => {}), { name: `child-${n}`, mailboxMax: 1, restarts: 'never' });
-      const startMs = performance.now();
-      for (let n = 0; n < 2_000; n += 1) {
-        tell(parent, n);
-        await turns(1);
-      }
-      return 2_000 / (performance.now() - startMs);
-    };
-    await perSecond(1);
-    expect((await perSecond(10_000)) / (await perSecond(0))).toBeGreaterThan(1 / 5);
+    const parent = spawn(
+      system,
+      taker<number>(() => {}),
+      { name: 'parent', ...plain },
+    );
+    for (let n = 0; n < 10_000; n += 1)
+      spawn(
+        parent,
+        taker(() => {}),
+        { name: `child-${n}`, mailboxMax: 1, restarts: 'never' },
+      );
+    const childless = spawn(
+      system,
+      taker<number>(() => {}),
+      { name: 'childless', ...plain },
+    );
+    expect(await ratioOf(parent, childless)).toBeGreaterThan(1 / 5);
   });
 
   it('AsyncLocalStorage does not bleed: a message runs in nobody else’s context, nor do start and timers', async () => {
@@ -207,7 +279,11 @@ describe('what nact does with a message', () => {
 
   it('a handler that gives a promise is a crash, and its rejection ends nothing', async () => {
     const system = newSystem();
-    const cheat: Behaviour<number, string> = { kind: 'cheat', start: () => 0, receive: (() => Promise.reject(new Error('later'))) as unknown as () => number };
+    const cheat: Behaviour<number, string> = {
+      kind: 'cheat',
+      start: () => 0,
+      receive: (() => Promise.reject(new Error('later'))) as unknown as () => number,
+    };
     const ref = spawn(system, cheat, { name: 'cheat', ...plain });
     tell(ref, 'go');
     await turns();
@@ -218,7 +294,13 @@ describe('what nact does with a message', () => {
   it('nothing is printed to the console, whatever crashes', async () => {
     const printed = ['log', 'warn', 'error', 'info'].map((name) => vi.spyOn(console, name as 'log').mockImplementation(() => {}));
     const system = newSystem();
-    const ref = spawn(system, taker<string>(() => { throw new Error('no'); }), { name: 'loud', ...plain });
+    const ref = spawn(
+      system,
+      taker<string>(() => {
+        throw new Error('no');
+      }),
+      { name: 'loud', ...plain },
+    );
     tell(ref, 'a secret');
     await turns();
     await system.stop(10);
@@ -231,7 +313,13 @@ describe('names', () => {
   it('any string is a good name', async () => {
     const system = newSystem();
     const names = ['room:evil', '채팅방', 'a/b', 'two words', '', '..', '%00', '!cm9vbQ', 'x'.repeat(10_000), '\n{"level":60}', '🎭'];
-    const refs = names.map((name) => spawn(system, taker(() => {}), { name, ...plain }));
+    const refs = names.map((name) =>
+      spawn(
+        system,
+        taker(() => {}),
+        { name, ...plain },
+      ),
+    );
     expect(new Set(refs.map((ref) => ref.path)).size).toBe(names.length);
     for (const ref of refs) expect(ref.path).toMatch(/^\/[A-Za-z0-9_.$+!-]{1,180}$/);
     for (const ref of refs) expect(tell(ref, undefined as never)).toBe('accepted');
@@ -239,17 +327,44 @@ describe('names', () => {
 
   it('a name in use among siblings throws a TypeError that says so, and is free again after the stop', async () => {
     const system = newSystem();
-    const first = spawn(system, taker(() => {}), { name: 'room:1', ...plain });
-    expect(() => spawn(system, taker(() => {}), { name: 'room:1', ...plain })).toThrow(/alive already; names are unique/);
-    spawn(spawnBucket(system, 'other'), taker(() => {}), { name: 'room:1', ...plain });
+    const first = spawn(
+      system,
+      taker(() => {}),
+      { name: 'room:1', ...plain },
+    );
+    expect(() =>
+      spawn(
+        system,
+        taker(() => {}),
+        { name: 'room:1', ...plain },
+      ),
+    ).toThrow(/alive already; names are unique/);
+    spawn(
+      spawnBucket(system, 'other'),
+      taker(() => {}),
+      { name: 'room:1', ...plain },
+    );
     await stopActor(first, { drain: true, deadlineMs: 10 });
-    expect(isStopped(spawn(system, taker(() => {}), { name: 'room:1', ...plain }))).toBe(false);
+    expect(
+      isStopped(
+        spawn(
+          system,
+          taker(() => {}),
+          { name: 'room:1', ...plain },
+        ),
+      ),
+    ).toBe(false);
   });
 
   it('names and questions do not depend on Math.random: 20,000 actors with a constant one do not clash', () => {
     vi.spyOn(Math, 'random').mockReturnValue(0.5);
     const bucket = spawnBucket(newSystem(), 'many');
-    for (let n = 0; n < 20_000; n += 1) spawn(bucket, taker(() => {}), { name: `s-${n}`, mailboxMax: 1, restarts: 'never' });
+    for (let n = 0; n < 20_000; n += 1)
+      spawn(
+        bucket,
+        taker(() => {}),
+        { name: `s-${n}`, mailboxMax: 1, restarts: 'never' },
+      );
     vi.restoreAllMocks();
   });
 });

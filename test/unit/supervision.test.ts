@@ -2,15 +2,37 @@
  * Supervision: real lines fit the schema, hold no bodies, and a flood is counted; the restart decision; the process guard.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { type ActorRef, type ActorSystem, type Behaviour, callbackRef, createActorSystem, report, spawn, stopActor, tell } from '../../system/actor.ts';
+import {
+  type ActorRef,
+  type ActorSystem,
+  type Behaviour,
+  callbackRef,
+  createActorSystem,
+  report,
+  spawn,
+  stopActor,
+  tell,
+} from '../../system/actor.ts';
 import { assertNever } from '../../system/errors.ts';
 import { createLogger } from '../../system/logger.ts';
-import { createSupervision, decideRestart, describeCause, installProcessGuard, type SupervisionLine, supervisionEvents, supervisionLineSchema } from '../../system/supervision.ts';
+import {
+  createSupervision,
+  decideRestart,
+  describeCause,
+  installProcessGuard,
+  type SupervisionLine,
+  supervisionEvents,
+  supervisionLineSchema,
+} from '../../system/supervision.ts';
 import { manualClock, turns } from '../support/manual-clock.ts';
 
 function newLog() {
   const written: string[] = [];
-  const log = createLogger({ level: 'debug', base: { node: 'n1', inc: 'n1.x' }, destination: { write: (line: string) => void written.push(line) } });
+  const log = createLogger({
+    level: 'debug',
+    base: { node: 'n1', inc: 'n1.x' },
+    destination: { write: (line: string) => void written.push(line) },
+  });
   return { log, written, lines: (): SupervisionLine[] => written.map((line) => supervisionLineSchema.parse(JSON.parse(line))) };
 }
 let system: ActorSystem | undefined;
@@ -57,7 +79,19 @@ describe('the supervision line', () => {
       ['actor.stop', 'crashed'],
       ['deadletter', 'stopped'],
     ]);
-    expect(seen[1]).toMatchObject({ v: 1, node: 'n1', inc: 'n1.x', path: '/r1', kind: 'room', msgType: 'crash', room: 'r1', session: 's1', about: { handled: 1 }, windowMs: 10_000, cause: { name: 'Error', msg: 'told to' } });
+    expect(seen[1]).toMatchObject({
+      v: 1,
+      node: 'n1',
+      inc: 'n1.x',
+      path: '/r1',
+      kind: 'room',
+      msgType: 'crash',
+      room: 'r1',
+      session: 's1',
+      about: { handled: 1 },
+      windowMs: 10_000,
+      cause: { name: 'Error', msg: 'told to' },
+    });
     expect(seen[1]?.cause?.stack).toContain('supervision.test.ts');
   });
 
@@ -68,8 +102,23 @@ describe('the supervision line', () => {
     for (const type of ['choke', 'say', 'say'] as const) tell(ref, { type, text: secret });
     await turns();
     tell(ref, { type: 'say', text: secret });
-    tell(callbackRef<Msg>('edge', (msg) => JSON.parse(`{${msg.text}`)), { type: 'say', text: secret });
-    tell(spawn(system, { ...room, receive: (_n, msg) => { throw msg; } }, { name: 'r2', mailboxMax: 3, restarts: 'never' }) as ActorRef<Msg>, { type: 'say', text: secret });
+    tell(
+      callbackRef<Msg>('edge', (msg) => JSON.parse(`{${msg.text}`)),
+      { type: 'say', text: secret },
+    );
+    tell(
+      spawn(
+        system,
+        {
+          ...room,
+          receive: (_n, msg) => {
+            throw msg;
+          },
+        },
+        { name: 'r2', mailboxMax: 3, restarts: 'never' },
+      ) as ActorRef<Msg>,
+      { type: 'say', text: secret },
+    );
     await turns();
     expect(written.length).toBeGreaterThan(6);
     expect(written.filter((line) => line.includes('secret-text'))).toEqual([]);
@@ -82,7 +131,14 @@ describe('the supervision line', () => {
     const cause = new Error('m'.repeat(100_000));
     cause.stack = `Error\n${'    at f (file.ts:1:1)\n'.repeat(10_000)}`;
     const about = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`field-${n}`, 'v'.repeat(10_000)]));
-    createSupervision({ clock: manualClock(), log }).emit({ ev: 'link.down', path: 'p'.repeat(9_000), kind: 'k'.repeat(9_000), msgType: 't'.repeat(9_000), cause, about });
+    createSupervision({ clock: manualClock(), log }).emit({
+      ev: 'link.down',
+      path: 'p'.repeat(9_000),
+      kind: 'k'.repeat(9_000),
+      msgType: 't'.repeat(9_000),
+      cause,
+      about,
+    });
     expect(lines().length).toBe(1);
     expect(Buffer.byteLength(written[0] ?? '')).toBeLessThan(8_192);
   });
@@ -139,7 +195,11 @@ describe('the supervision line', () => {
     report(ref, { ev: 'actor.quarantine', delayMs: 5_000 });
     for (const ev of supervisionEvents) system.supervision.emit({ ev, path: '/', kind: 'node' });
     expect(lines()[1]).toMatchObject({ ev: 'actor.quarantine', path: '/r1', room: 'r1', delayMs: 5_000, level: 50 });
-    expect(lines().slice(2).map(({ ev }) => ev)).toEqual([...supervisionEvents]);
+    expect(
+      lines()
+        .slice(2)
+        .map(({ ev }) => ev),
+    ).toEqual([...supervisionEvents]);
   });
 
   it('a log that throws stops nobody', async () => {
@@ -147,7 +207,10 @@ describe('the supervision line', () => {
     const boom = () => {
       throw new Error('disk full');
     };
-    const broken = createActorSystem({ clock: manualClock(), log: { ...log, debug: boom, error: boom, warn: boom, info: boom, isLevelEnabled: () => true, child: boom } as never });
+    const broken = createActorSystem({
+      clock: manualClock(),
+      log: { ...log, debug: boom, error: boom, warn: boom, info: boom, isLevelEnabled: () => true, child: boom } as never,
+    });
     const ref = spawn(broken, room, { name: 'r1', mailboxMax: 10, restarts: 'never' });
     tell(ref, { type: 'crash', text: 'x' });
     await turns();

@@ -1,0 +1,180 @@
+/**
+ * Node: puts the parts together. The one place that knows every name.
+ *
+ * Guarantees: `startNode` either gives a serving node or rejects with a Fault and leaves nothing open; `stop` runs the
+ * steps of stopping in a fixed order.
+ */
+import { join } from 'node:path';
+import { type Guardian, spawnGuardian } from '../actors/guardian.ts';
+import type { RoomSettings } from '../actors/room-protocol.ts';
+import type { Config } from '../config/schema.ts';
+import { createFrameEncoder } from '../gateway/frame-encoder.ts';
+import { type GatewayServer, startGatewayServer } from '../gateway/server.ts';
+import type { TokenVerifier } from '../gateway/session-port.ts';
+import { createTokenSigner, createTokenVerifier, type TokenSigner } from '../gateway/token.ts';
+import { type ActorSystem, createActorSystem } from './actor.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { devSecret } from './dev-secret.ts';
+import { type Cid, type Incarnation, type NodeId, newIncarnation } from './ids.ts';
+import { Lifecycle, type StopStep } from './lifecycle.ts';
+import type { Logger } from './logger.ts';
+import { batchBytesMax, batchEntriesMax } from './store/room-log.ts';
+import type { RoomStore } from './store/room-store.ts';
+import { openEmbeddedStore } from './store/room-store-embedded.ts';
+import type { Wire } from './wire/wire.ts';
+import { createMemoryWireHub } from './wire/wire-memory.ts';
+
+/** Lifetime of a token from the development endpoint. */
+const devTokenMs = 12 * 60 * 60 * 1_000;
+/** Entries per read of a log, and per answer of a replay. */
+const readEntriesMax = 500;
+const reorderEntriesMax = 1_024;
+/** Upper end of the wait for a missing event before it is read: long enough for a reordered one, short for people. */
+const gapMs = 75;
+/** Delivered entries a room keeps for readers that are a little behind. */
+const recentEntriesMax = 256;
+
+export interface RunningNode {
+  readonly url: string;
+  readonly incarnation: Incarnation;
+  /** What it runs on, for the start banner. */
+  readonly description: { readonly store: string; readonly wire: string };
+  /** Stops in order; resolves to whether every step finished in time. Idempotent. */
+  stop(): Promise<boolean>;
+}
+
+export interface NodeOptions {
+  readonly config: Config;
+  readonly incarnation: Incarnation;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  /** The node cannot go on (an actor failed for good): it is to be stopped and the process to end with 1. */
+  readonly onFatal: (reason: string) => void;
+  /** Other parts than the configured ones, for tests of several nodes in one process. `sharedLog`: others append to the store too. */
+  readonly parts?: { readonly store: RoomStore; readonly wire: Wire; readonly sharedLog: boolean };
+}
+
+export const incarnationOf = (config: Config): Incarnation => newIncarnation(config.nodeId as NodeId);
+
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  const { config, log, incarnation } = options;
+  const clock = options.clock ?? systemClock;
+  const undo: (() => unknown)[] = [];
+  try {
+    const store = options.parts?.store ?? (await openEmbeddedStore({ dir: join(config.dataDir, 'log'), clock, log }));
+    undo.unshift(() => store.close());
+    const wire = options.parts?.wire ?? createMemoryWireHub().join(incarnation);
+    undo.unshift(() => wire.close());
+    const system = createActorSystem({ clock, log });
+    undo.unshift(() => system.stop(0));
+    const lifecycle = new Lifecycle({ supervision: system.supervision, clock, log });
+    const guardian = startActors(options, { system, store, wire, clock, lifecycle });
+    const { verifier, devTokens } = await tokensOf(config, clock);
+    const server = await startGatewayServer({
+      config,
+      openSession: (identity, sink) => guardian.gateway.openSession(identity, sink),
+      verifier,
+      ...(devTokens && { devTokens }),
+      readiness: () => ({ ready: lifecycle.state === 'up', reasons: lifecycle.state === 'up' ? [] : [`the node is ${lifecycle.state}`] }),
+      clock,
+      log,
+    });
+    lifecycle.enter('up');
+    const steps = stopSteps({ server, guardian, system, wire, store, deadlineMs: config.drainDeadlineMs });
+    let stopping: Promise<boolean> | undefined;
+    return {
+      url: server.url,
+      incarnation,
+      description: { store: store.description, wire: wire.description },
+      stop: () => {
+        stopping ??= lifecycle.stop(steps);
+        return stopping;
+      },
+    };
+  } catch (error) {
+    for (const step of undo) await step();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly system: ActorSystem;
+  readonly store: RoomStore;
+  readonly wire: Wire;
+  readonly clock: Clock;
+  readonly lifecycle: Lifecycle;
+}
+
+function startActors(options: NodeOptions, { system, store, wire, clock, lifecycle }: Parts): Guardian {
+  const { config, incarnation } = options;
+  const settings: RoomSettings = {
+    writer: incarnation,
+    sharedLog: options.parts?.sharedLog ?? false,
+    pendingMax: config.roomPendingMax,
+    senderPendingMax: config.senderPendingMax,
+    ackDeadlineMs: config.ackDeadlineMs,
+    batchEntriesMax,
+    batchBytesMax,
+    readEntriesMax,
+    resumeEntriesMax: config.resumeEntriesMax,
+    reorderEntriesMax,
+    gapMs,
+    recentEntriesMax,
+  };
+  let systemCids = 0;
+  const reads = { log: store.log, userRooms: store.userRooms };
+  const guardian = spawnGuardian(system, {
+    rooms: { ...reads, wire, encoder: createFrameEncoder(), clock, settings, roomIdleMs: config.roomIdleMs, roomsActiveMax: config.roomsActiveMax },
+    gateway: {
+      ...reads,
+      roomsPerSocketMax: config.roomsPerSocketMax,
+      connectionsMax: config.connectionsMax,
+      wallMs: clock.wallMs,
+      newSystemCid: () => {
+        systemCids += 1;
+        return `sys:${incarnation}:${systemCids}` as Cid;
+      },
+    },
+    onChildLost: (child) => {
+      // While the node drains, the actors are meant to stop.
+      if (lifecycle.state === 'starting' || lifecycle.state === 'up') options.onFatal(`the ${child} actor failed for good`);
+    },
+  });
+  const { rooms } = guardian;
+  wire.subscribe(rooms.isActive.bind(rooms), rooms.onEntries.bind(rooms));
+  store.log.tail((room, head) => rooms.onHead(room, head.seq));
+  return guardian;
+}
+
+async function tokensOf({ jwt, dataDir, tokenLifetimeMaxS }: Config, clock: Clock): Promise<{ verifier: TokenVerifier; devTokens?: TokenSigner }> {
+  const claims = { ...(jwt.issuer !== undefined && { issuer: jwt.issuer }), ...(jwt.audience !== undefined && { audience: jwt.audience }) };
+  const lifetimeMaxMs = tokenLifetimeMaxS * 1_000;
+  if (jwt.kind === 'publicKey') {
+    return { verifier: createTokenVerifier({ ...claims, algorithm: jwt.algorithm, key: jwt.publicKeyPem, lifetimeMaxMs, clock }) };
+  }
+  const { algorithm } = jwt;
+  if (jwt.kind === 'secret') return { verifier: createTokenVerifier({ ...claims, algorithm, key: jwt.secret, lifetimeMaxMs, clock }) };
+  const key = await devSecret(dataDir);
+  return {
+    verifier: createTokenVerifier({ ...claims, algorithm, key, lifetimeMaxMs, clock }),
+    devTokens: createTokenSigner({ ...claims, algorithm, key, lifetimeMs: Math.min(devTokenMs, lifetimeMaxMs), clock }),
+  };
+}
+
+interface StopParts extends Pick<Parts, 'system' | 'wire' | 'store'> {
+  readonly server: GatewayServer;
+  readonly guardian: Guardian;
+  readonly deadlineMs: number;
+}
+
+/** The order of stopping. Clients are told before anything they depend on is gone; the store is last. */
+function stopSteps({ server, guardian, system, wire, store, deadlineMs }: StopParts): readonly StopStep[] {
+  return [
+    { name: 'stop accepting', deadlineMs: 1_000, run: () => server.stopAccepting() },
+    { name: 'tell clients', deadlineMs: 1_000, run: () => guardian.gateway.drain() },
+    { name: 'finish rooms', deadlineMs: deadlineMs / 2, run: () => system.stop(deadlineMs / 2 - 100) },
+    { name: 'close sockets', deadlineMs: deadlineMs / 4, run: () => server.close(deadlineMs / 4 - 100) },
+    { name: 'flush wire', deadlineMs: 2_000, run: () => wire.close() },
+    { name: 'close store', deadlineMs: deadlineMs / 4, run: () => store.close() },
+  ];
+}

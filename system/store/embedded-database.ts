@@ -1,0 +1,152 @@
+/**
+ * EmbeddedDatabase: the one LevelDB of a data folder, through its whole life: up, down after a failed write, up again.
+ *
+ * After any failed write LevelDB's log may end in half a record, and what it would append behind that is lost at the
+ * next recovery. So the handle takes no write any more: reads go on, and as soon as the folder takes a probe file
+ * again, the database is closed, its log checked, and opened anew.
+ * Guarantees: `write` resolves when the batch is on disk. While down, writes are refused at once.
+ * Does not: know keys beyond the format version, or retry a write.
+ */
+import type { ClassicLevel } from 'classic-level';
+import type { Clock } from '../clock.ts';
+import { Fault } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { isTableDamage, openLevel, probeFolder, repairTables } from './embedded-folder.ts';
+
+export interface EmbeddedDatabaseOptions {
+  readonly dir: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called once per change, with what an operator should know. */
+  readonly onState?: ((state: 'up' | 'down', reason: string) => void) | undefined;
+}
+
+const reopenDelayMinMs = 250;
+const reopenDelayMaxMs = 2_000;
+
+export class EmbeddedDatabase {
+  readonly #options: EmbeddedDatabaseOptions;
+  /** undefined while the database is closed: between two lives, or for good. */
+  #level: ClassicLevel<string, string> | undefined;
+  #state: 'up' | 'down' | 'closed' = 'up';
+  #downCause: unknown;
+  #readsInFlight = 0;
+  #readsDone: (() => void) | undefined;
+  /** Set while the database is being swapped: reads wait for it, some milliseconds. */
+  #swap: Promise<void> | undefined;
+  #cancelTimer: (() => void) | undefined;
+  /** Called after a reopen, before the first write: what was cached may not be what is stored. */
+  onReopen: () => Promise<void> = async () => {};
+
+  static async open(options: EmbeddedDatabaseOptions): Promise<EmbeddedDatabase> {
+    return new EmbeddedDatabase(options, await openLevel(options.dir, options.log));
+  }
+
+  private constructor(options: EmbeddedDatabaseOptions, level: ClassicLevel<string, string>) {
+    this.#options = options;
+    this.#level = level;
+  }
+
+  /** The reason why a write would be refused now; undefined when it would be tried. */
+  refusal(): Fault | undefined {
+    if (this.#state === 'up') return undefined;
+    if (this.#state === 'closed') return new Fault('STORE_UNAVAILABLE', 'the store is closed');
+    return new Fault('STORE_UNAVAILABLE', 'the data folder takes no writes; see store.down in the log', this.#downCause);
+  }
+
+  /** Runs reads against the open database. Damage is passed on as LevelDB says it; everything else is a Fault. */
+  async read<T>(task: (level: ClassicLevel<string, string>) => Promise<T>): Promise<T> {
+    while (this.#swap) await this.#swap;
+    const level = this.#level;
+    if (!level) throw this.refusal() ?? new Fault('STORE_UNAVAILABLE', 'the store is not open');
+    this.#readsInFlight += 1;
+    try {
+      return await task(level);
+    } catch (cause) {
+      if (cause instanceof Fault || isTableDamage(cause)) throw cause;
+      throw new Fault('STORE_UNAVAILABLE', 'the data folder cannot be read', cause);
+    } finally {
+      this.#readsInFlight -= 1;
+      if (this.#readsInFlight === 0) this.#readsDone?.();
+    }
+  }
+
+  /** Writes keys and values in turn, atomically, synced. Never two at once. After a rejection nobody knows what is in. */
+  async write(pairs: readonly string[]): Promise<void> {
+    const level = this.#level;
+    if (this.#state !== 'up' || !level) throw this.refusal() ?? new Fault('STORE_UNAVAILABLE', 'the store is not open');
+    try {
+      const batch = level.batch();
+      for (let i = 0; i < pairs.length; i += 2) batch.put(pairs[i] as string, pairs[i + 1] as string);
+      await batch.write({ sync: true });
+    } catch (cause) {
+      this.#fail(cause);
+      throw this.refusal() ?? cause;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#state = 'closed';
+    this.#cancelTimer?.();
+    while (this.#swap) await this.#swap;
+    await this.#shut();
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#state !== 'up') return;
+    this.#state = 'down';
+    this.#downCause = cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    this.#options.log.error(
+      { ev: 'store.down', dir: this.#options.dir, err: reason },
+      'the data folder cannot be written: nothing is acknowledged until it can. Free space or fix the disk; the store comes back by itself',
+    );
+    this.#options.onState?.('down', reason);
+    this.#tryLater(reopenDelayMinMs);
+  }
+
+  #tryLater(delayMs: number): void {
+    this.#cancelTimer = this.#options.clock.after(delayMs, () => {
+      void this.#tryReopen(Math.min(delayMs * 2, reopenDelayMaxMs));
+    });
+  }
+
+  async #tryReopen(nextDelayMs: number): Promise<void> {
+    try {
+      await probeFolder(this.#options.dir);
+      if (this.#state !== 'down') return;
+      this.#swap = this.#reopen().finally(() => {
+        this.#swap = undefined;
+      });
+      await this.#swap;
+    } catch (cause) {
+      this.#options.log.debug({ ev: 'store.retry', err: cause instanceof Error ? cause.message : String(cause) }, 'the data folder still fails');
+      if (this.#state === 'down') this.#tryLater(nextDelayMs);
+      return;
+    }
+    if (this.#state !== 'down') return;
+    await this.onReopen();
+    this.#state = 'up';
+    this.#options.log.info({ ev: 'store.up', dir: this.#options.dir }, 'the data folder takes writes again');
+    this.#options.onState?.('up', 'the data folder takes writes again');
+  }
+
+  async #reopen(): Promise<void> {
+    await this.#shut();
+    // A table that LevelDB cannot compact stops all writes for ever: it is rebuilt without the blocks that do not read.
+    if (isTableDamage(this.#downCause)) await repairTables(this.#options.dir, this.#options.log);
+    this.#level = await openLevel(this.#options.dir, this.#options.log);
+  }
+
+  async #shut(): Promise<void> {
+    if (this.#readsInFlight > 0) {
+      await new Promise<void>((resolve) => {
+        this.#readsDone = resolve;
+      });
+      this.#readsDone = undefined;
+    }
+    const level = this.#level;
+    this.#level = undefined;
+    await level?.close();
+  }
+}

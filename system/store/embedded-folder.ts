@@ -1,0 +1,128 @@
+/**
+ * EmbeddedFolder: opening a data folder as a LevelDB, and what stands in the way: no folder, another owner, no space,
+ * a newer format, damage.
+ *
+ * Guarantees: before LevelDB recovers its log, the log was checked and, if damaged in the middle, rebuilt (wal-check).
+ * Every failure is a Fault that says what to do.
+ */
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ClassicLevel } from 'classic-level';
+import { Fault } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { formatKey, formatVersion } from './embedded-keys.ts';
+import { checkWal } from './wal-check-embedded.ts';
+
+/** Blocks read from tables, kept uncompressed. */
+const cacheBytes = 32 * 1024 * 1024;
+/** LevelDB's log and its copy in memory; up to two at a time. Bounds the work of the next start. */
+const writeBufferBytes = 4 * 1024 * 1024;
+/** Beyond what the log will need as a table: room to go on for a while. */
+const probeSpareBytes = 1024 * 1024;
+const probeName = 'probe.tmp';
+
+const settings = { keyEncoding: 'utf8', valueEncoding: 'utf8', cacheSize: cacheBytes, writeBufferSize: writeBufferBytes } as const;
+
+/** The code of LevelDB's own answer: abstract-level wraps it once. */
+function levelCode(error: unknown): string {
+  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return inner instanceof Error && 'code' in inner ? String(inner.code) : '';
+}
+
+const levelMessage = (error: unknown): string => {
+  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return inner instanceof Error ? inner.message : String(inner);
+};
+
+/** LevelDB met stored bytes that do not verify. */
+export const isTableDamage = (error: unknown): boolean => levelCode(error) === 'LEVEL_CORRUPTION';
+
+export async function openLevel(dir: string, log: Logger): Promise<ClassicLevel<string, string>> {
+  try {
+    await mkdir(dir, { recursive: true });
+    await writeProbe(dir, 0);
+  } catch (cause) {
+    throw unwritable(dir, cause);
+  }
+  // Nobody else may own the folder when its log is checked and perhaps rebuilt.
+  await refuseOtherOwner(dir);
+  await checkWal(dir, log);
+  const level = new ClassicLevel<string, string>(dir, settings);
+  try {
+    await level.open();
+    await checkFormat(level, dir);
+    return level;
+  } catch (cause) {
+    await level.close();
+    throw openFault(dir, cause);
+  }
+}
+
+function openFault(dir: string, cause: unknown): Fault {
+  if (cause instanceof Fault) return cause;
+  if (levelCode(cause) === 'LEVEL_LOCKED') return lockedFault(dir, cause);
+  if (isTableDamage(cause)) {
+    return new Fault('STORE_CORRUPT', `data folder ${dir} is damaged: ${levelMessage(cause)}; restore it from a copy`, cause);
+  }
+  return unwritable(dir, cause);
+}
+
+const lockedFault = (dir: string, cause: unknown): Fault =>
+  new Fault('STORE_LOCKED', `data folder ${dir} is in use by another node; stop it or give this one another CHAT_DATA_DIR`, cause);
+
+const unwritable = (dir: string, cause: unknown): Fault =>
+  new Fault('STORE_UNWRITABLE', `data folder ${dir} cannot be made or written: ${levelMessage(cause)}; fix its rights or space, or set CHAT_DATA_DIR`, cause);
+
+/** LevelDB takes its lock first and looks second whether a database is there, so this asks for the lock and nothing else. */
+async function refuseOtherOwner(dir: string): Promise<void> {
+  if (!(await readdir(dir)).includes('CURRENT')) return;
+  const probe = new ClassicLevel(dir);
+  try {
+    await probe.open({ errorIfExists: true, createIfMissing: false });
+  } catch (cause) {
+    if (levelCode(cause) === 'LEVEL_LOCKED') throw lockedFault(dir, cause);
+  } finally {
+    await probe.close();
+  }
+}
+
+async function checkFormat(level: ClassicLevel<string, string>, dir: string): Promise<void> {
+  const found = await level.get(formatKey);
+  if (found === undefined) {
+    await level.put(formatKey, String(formatVersion), { sync: true });
+  } else if (Number(found) !== formatVersion) {
+    throw new Fault(
+      'STORE_FORMAT',
+      `data folder ${dir} has format ${found.slice(0, 20)}, this program reads ${formatVersion}; run the program that wrote it, or give this one another CHAT_DATA_DIR`,
+    );
+  }
+}
+
+/** Resolves when the folder takes, durably, as much as the next recovery will write, and some more. */
+export async function probeFolder(dir: string): Promise<void> {
+  let logBytes = 0;
+  for (const name of await readdir(dir)) if (/^\d+\.log$/.test(name)) logBytes += (await stat(join(dir, name))).size;
+  await writeProbe(dir, logBytes + probeSpareBytes);
+}
+
+async function writeProbe(dir: string, bytes: number): Promise<void> {
+  const path = join(dir, probeName);
+  try {
+    const file = await open(path, 'w');
+    try {
+      if (bytes > 0) await file.writeFile(Buffer.alloc(bytes, 1));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } finally {
+    // A full disk must get its space back in any case; on a read-only one there is nothing to remove.
+    await rm(path, { force: true }).catch(() => {});
+  }
+}
+
+/** Rebuilds tables without what cannot be read. What is missing then shows as damage of its room when it is read. */
+export async function repairTables(dir: string, log: Logger): Promise<void> {
+  log.error({ ev: 'store.repair', dir }, 'a table of the data folder is damaged: rebuilding it without the unreadable parts; restore a copy to get them back');
+  await ClassicLevel.repair(dir);
+}

@@ -1,0 +1,133 @@
+/**
+ * EmbeddedHeads: where each room's log ends. A cache in front of `h!`, right because one process owns the folder.
+ *
+ * Guarantees: a head that is answered is committed. A head that does not read is found again from the last entry.
+ * Does not: hold more than `cachedMax` heads; the ones not used longest are read again when needed.
+ */
+import { LogCorrupt } from '../errors.ts';
+import type { RoomId } from '../ids.ts';
+import { type Entry, type Head, isControl, isMessage } from './entry.ts';
+import { decodeEntry, openValue, sealValue } from './entry-document.ts';
+import type { EmbeddedDatabase } from './embedded-database.ts';
+import { isTableDamage } from './embedded-folder.ts';
+import { headKey, keysUnder, seqOfKey } from './embedded-keys.ts';
+
+/** A head, and the last entries of two kinds at or before it: 0 when there is none. */
+export interface HeadState extends Head {
+  readonly lastMessage: number;
+  readonly lastControl: number;
+}
+
+export const emptyHeadState: HeadState = { seq: 0, n: 0, writer: '', lastMessage: 0, lastControl: 0 };
+
+/** About 200 bytes each. */
+const cachedMax = 50_000;
+
+export function advance(head: HeadState, entry: Entry): HeadState {
+  return {
+    seq: entry.seq,
+    n: entry.n,
+    writer: entry.writer,
+    lastMessage: isMessage(entry) ? entry.seq : head.lastMessage,
+    lastControl: isControl(entry) ? entry.seq : head.lastControl,
+  };
+}
+
+export const toHead = ({ seq, n, writer }: HeadState): Head => ({ seq, n, writer });
+
+export function sealHead(room: RoomId, head: HeadState): string {
+  return sealValue(headKey(room), JSON.stringify([head.seq, head.n, head.writer, head.lastMessage, head.lastControl]));
+}
+
+function openHead(room: RoomId, value: string): HeadState | undefined {
+  const content = openValue(headKey(room), value);
+  if (content === undefined) return undefined;
+  const [seq, n, writer, lastMessage, lastControl] = JSON.parse(content) as [number, number, string, number, number];
+  return { seq, n, writer, lastMessage, lastControl };
+}
+
+export class EmbeddedHeads {
+  readonly #database: EmbeddedDatabase;
+  readonly #cached = new Map<RoomId, HeadState>();
+  /** Grows with every commit and reopen: a load that began before one must not put its older answer into the cache. */
+  #epoch = 0;
+
+  constructor(database: EmbeddedDatabase) {
+    this.#database = database;
+  }
+
+  cached(room: RoomId): HeadState | undefined {
+    return this.#cached.get(room);
+  }
+
+  committed(room: RoomId, head: HeadState): void {
+    this.#epoch += 1;
+    this.#cached.delete(room);
+    this.#put(room, head);
+  }
+
+  forgetAll(): void {
+    this.#epoch += 1;
+    this.#cached.clear();
+  }
+
+  async get(room: RoomId): Promise<HeadState> {
+    const cached = this.#cached.get(room);
+    if (cached) return cached;
+    const [head] = await this.getMany([room]);
+    if (head instanceof LogCorrupt) throw head;
+    return head ?? emptyHeadState;
+  }
+
+  /** A room whose head cannot be found has its damage in the answer. */
+  async getMany(rooms: readonly RoomId[]): Promise<readonly (HeadState | LogCorrupt)[]> {
+    const missing = [...new Set(rooms.filter((room) => !this.#cached.has(room)))];
+    if (missing.length === 0) return rooms.map((room) => this.#cached.get(room) as HeadState);
+    const epoch = this.#epoch;
+    const values = await this.#database.read(async (level) => {
+      try {
+        return await level.getMany(missing.map(headKey));
+      } catch (cause) {
+        if (!isTableDamage(cause)) throw cause;
+        return missing.map(() => undefined);
+      }
+    });
+    const loaded = new Map<RoomId, HeadState | LogCorrupt>();
+    await Promise.all(
+      missing.map(async (room, index) => {
+        const value = values[index];
+        const head = (value === undefined ? undefined : openHead(room, value)) ?? (await this.#fromEntries(room));
+        loaded.set(room, head);
+      }),
+    );
+    // Commits of these rooms meanwhile are newer and stand in the cache already; for others the answer is as good as any.
+    for (const [room, head] of loaded) {
+      if (!(head instanceof LogCorrupt) && !this.#cached.has(room) && epoch === this.#epoch) this.#put(room, head);
+    }
+    return rooms.map((room) => this.#cached.get(room) ?? loaded.get(room) ?? emptyHeadState);
+  }
+
+  async #fromEntries(room: RoomId): Promise<HeadState | LogCorrupt> {
+    return this.#database.read(async (level) => {
+      try {
+        const [last] = await level.iterator({ ...keysUnder(`e!${room}!`), reverse: true, limit: 1 }).all();
+        if (!last) return emptyHeadState;
+        const content = openValue(last[0], last[1]);
+        if (content === undefined) return new LogCorrupt(room, seqOfKey(last[0]), 'neither the head nor the last entry can be read');
+        const { entry, previousMessage } = decodeEntry(content);
+        const [control] = await level.keys({ ...keysUnder(`c!${room}!`), reverse: true, limit: 1 }).all();
+        return advance({ ...emptyHeadState, lastMessage: previousMessage, lastControl: control ? seqOfKey(control) : 0 }, entry);
+      } catch (cause) {
+        if (isTableDamage(cause)) return new LogCorrupt(room, 0, 'neither the head nor the last entry can be read');
+        throw cause;
+      }
+    });
+  }
+
+  #put(room: RoomId, head: HeadState): void {
+    this.#cached.set(room, head);
+    if (this.#cached.size <= cachedMax) return;
+    const [oldest] = this.#cached.keys();
+    if (oldest !== undefined) this.#cached.delete(oldest);
+  }
+}
