@@ -61,6 +61,8 @@ export class RoomDelivery {
   private readonly moving = new Set<ReaderId>();
   private attachedCount = 0;
   private asks: WaitingAsk[] = [];
+  /** The last change of membership delivered. Events run ahead of the fold: while it has not seen this one, it is stale for asks. */
+  private memberSeq = 0;
 
   constructor(settings: RoomSettings, counters: RoomCounters) {
     this.settings = settings;
@@ -182,6 +184,7 @@ export class RoomDelivery {
     if (this.recent.length > 2 * this.settings.recentEntriesMax) this.recent = this.recent.slice(-this.settings.recentEntriesMax);
     let start = 0;
     for (const [index, entry] of fresh.entries()) {
+      if (entry.member) this.memberSeq = entry.seq;
       if (entry.member?.change !== 'kicked' && entry.member?.change !== 'left') continue;
       const leaving = [...this.readers].filter(([, reader]) => reader.user === entry.member?.user);
       if (leaving.length === 0) continue;
@@ -246,6 +249,7 @@ export class RoomDelivery {
   private catchUp(nowMs: number, appendHeadSeq: number, out: RoomEffect[]): void {
     if (this.isCatchingUp || (this.catchUpRetryMs !== undefined && nowMs < this.catchUpRetryMs)) return;
     this.isCatchingUp = true;
+    this.catchUpRetryMs = undefined;
     for (const waiting of this.asks) waiting.isCovered = true;
     out.push({ type: 'catchUp', after: Math.min(appendHeadSeq, this.delivered), limit: this.settings.readEntriesMax });
   }
@@ -256,7 +260,8 @@ export class RoomDelivery {
     this.asks = [];
     for (const waiting of asks) {
       const { ask } = waiting;
-      const isBehind = !context.fold.isMember(ask.user) || this.seenSeq > this.delivered || (ask.type === 'open' && (ask.since ?? 0) > this.delivered);
+      const isFoldStale = appendHeadSeq < this.memberSeq || !context.fold.isMember(ask.user);
+      const isBehind = isFoldStale || this.seenSeq > this.delivered || (ask.type === 'open' && (ask.since ?? 0) > this.delivered);
       if (this.settings.sharedLog && isBehind && !waiting.looked) this.asks.push(waiting);
       else if (ask.type === 'open') this.admitOpen(ask, context, out);
       else if (context.fold.isMember(ask.user)) out.push({ type: 'history', key: ask.key, range: ask.range, upTo: context.headSeq });

@@ -315,6 +315,7 @@ export class RoomState {
         this.settle(waiting, entry, !waiting.inDoubt);
       }
     });
+    this.delivery.offer(found, time.nowMs, this.out); // What is acknowledged counts as seen, even beyond what was read.
     const learned = this.pipeline.learned + entries.length + found.length;
     if (entries.length >= this.settings.readEntriesMax) {
       this.pipeline = { step: 'resolving', batch: left, reason, attempt, learned };

@@ -161,14 +161,14 @@ export const settings = {
   }),
   logPretty: flag({ defaultText: 'true when stdout is a terminal', description: 'Log lines for people instead of JSON.' }),
   pingIntervalMs: integer({
-    default: 10_000,
+    default: 8_000,
     unit: 'milliseconds',
     min: 100,
     max: 300_000,
     description: 'How often a client is pinged.',
   }),
   pingTimeoutMs: integer({
-    default: 8_000,
+    default: 6_000,
     unit: 'milliseconds',
     min: 100,
     max: 300_000,

@@ -184,7 +184,23 @@ export type ServerEvent = keyof ServerEvents;
 /** A refusal with the limit that was exceeded. */
 export type LimitedRefusal = Refusal & { readonly limit?: number };
 
-const entryFields = ['seq', 'n', 'kind', 'by', 'name', 'at', 'cid', 'text', 'replyTo', 'target', 'emoji', 'on', 'member', 'room', 'scrubbed'] as const;
+const entryFields = [
+  'seq',
+  'n',
+  'kind',
+  'by',
+  'name',
+  'at',
+  'cid',
+  'text',
+  'replyTo',
+  'target',
+  'emoji',
+  'on',
+  'member',
+  'room',
+  'scrubbed',
+] as const;
 const messageFields = [...entryFields, 'edited', 'deleted', 'reactions', 'quote'] as const;
 const roomFields = ['id', 'kind', 'name', 'public', 'community', 'role', 'head', 'epoch', 'members'] as const;
 const errorFields = ['code', 'message', 'retryable', 'retryAfterMs', 'limit'] as const;

@@ -46,7 +46,10 @@ const text = string
   .refine((value) => !value.includes('\0'), 'must not contain NUL');
 const label = string
   .min(1, 'must not be empty')
-  .refine((value) => value.length <= 2 * nameCodePointsMax && [...value].length <= nameCodePointsMax, `must have at most ${nameCodePointsMax} characters`)
+  .refine(
+    (value) => value.length <= 2 * nameCodePointsMax && [...value].length <= nameCodePointsMax,
+    `must have at most ${nameCodePointsMax} characters`,
+  )
   .refine((value) => !controlCharacter.test(value), 'must not contain control characters')
   .refine((value) => !loneSurrogate.test(value), 'must be well-formed unicode');
 const emoji = string
@@ -74,8 +77,14 @@ const schemas = {
         .refine((members) => new Set(members).size === members.length, 'must not name a user twice')
         .optional(),
     })
-    .refine((create) => create.kind !== 'dm' || create.members?.length === 1, { path: ['members'], error: 'must be exactly one for a dm: the other user' })
-    .refine((create) => create.kind !== 'dm' || create.id === undefined, { path: ['id'], error: 'must be left out for a dm: it is derived from its users' })
+    .refine((create) => create.kind !== 'dm' || create.members?.length === 1, {
+      path: ['members'],
+      error: 'must be exactly one for a dm: the other user',
+    })
+    .refine((create) => create.kind !== 'dm' || create.id === undefined, {
+      path: ['id'],
+      error: 'must be left out for a dm: it is derived from its users',
+    })
     .refine((create) => create.kind !== 'dm' || create.public !== true, { path: ['public'], error: 'must not be true for a dm' }),
   'room:list': z.strictObject({}),
   'room:join': z.strictObject(room),
@@ -89,7 +98,13 @@ const schemas = {
   'message:delete': z.strictObject({ ...change, target: seq }),
   'message:react': z.strictObject({ ...change, target: seq, emoji, on: boolean }),
   'history:get': z
-    .strictObject({ ...room, before: seq.optional(), after: seqFrom(0).optional(), around: seq.optional(), limit: limitUpTo(historyLimitMax) })
+    .strictObject({
+      ...room,
+      before: seq.optional(),
+      after: seqFrom(0).optional(),
+      around: seq.optional(),
+      limit: limitUpTo(historyLimitMax),
+    })
     .refine(({ before, after, around }) => [before, after, around].filter((given) => given !== undefined).length === 1, {
       path: ['before'],
       error: 'or after or around must be given, exactly one of them',
@@ -116,7 +131,8 @@ export function decodeCommand(event: unknown, payload: unknown, textBytesMax: nu
   return toCommand(event, parsed.data);
 }
 
-export const unknownEvent = (event: unknown): LimitedRefusal => refuse('UNKNOWN_EVENT', `no event ${quoted(event)}; known events: ${knownEvents}`);
+export const unknownEvent = (event: unknown): LimitedRefusal =>
+  refuse('UNKNOWN_EVENT', `no event ${quoted(event)}; known events: ${knownEvents}`);
 
 export const isCommand = (decoded: ClientCommand | LimitedRefusal): decoded is ClientCommand => 'type' in decoded;
 

@@ -57,7 +57,8 @@ export function createEventHandler(deps: ConnectionDeps): (packet: readonly unkn
       const command = read(packet[0], packet.slice(1, -1), limits.textBytesMax);
       if (!isCommand(command)) return refused(command);
       if (deps.outbox.isFull) return refused(refuse('BUSY', 'read what was sent before you ask for more', busyRetryAfterMs));
-      if (deps.session.command(command, reply) === 'refused') refused(refuse('BUSY', 'too many commands wait for an answer', busyRetryAfterMs));
+      if (deps.session.command(command, reply) === 'refused')
+        refused(refuse('BUSY', 'too many commands wait for an answer', busyRetryAfterMs));
     } catch (error) {
       log.error({ ev: 'gateway.bug', err: error }, 'a command crashed at the edge');
       reply?.({ ok: false, refusal: refuse('INTERNAL', 'the server failed; send again with the same cid') });

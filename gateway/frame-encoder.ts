@@ -77,7 +77,8 @@ export function createFrameEncoder(): FrameEncoder {
   };
   return {
     // Spliced from texts; the same as frameOf('entries', { room, entries: entries.map(encodeEntry) }), which a test asserts.
-    entries: (room, entries) => new EncodedFrame(`${socketEvent}["entries",{"room":${JSON.stringify(room)},"entries":[${entries.map(textOf).join(',')}]}]`),
+    entries: (room, entries) =>
+      new EncodedFrame(`${socketEvent}["entries",{"room":${JSON.stringify(room)},"entries":[${entries.map(textOf).join(',')}]}]`),
     typing: (room, users) => frameOf('typing', { room, users }),
     roomGone: (room, reason) => frameOf('room:gone', { room, reason }),
   };

@@ -66,7 +66,8 @@ export function credentialsOf(auth: Readonly<Record<string, unknown>>, headers: 
   const token = headers['access-token'];
   const claimedUser = headers['user-id'];
   if (token === undefined) return refuse('UNAUTHENTICATED', 'a token is required: auth.token, or the header Authorization: Bearer <token>');
-  if (typeof token !== 'string' || typeof claimedUser !== 'string') return refuse('UNAUTHENTICATED', 'access-token needs user-id, each of them once');
+  if (typeof token !== 'string' || typeof claimedUser !== 'string')
+    return refuse('UNAUTHENTICATED', 'access-token needs user-id, each of them once');
   return { token, claimedUser };
 }
 

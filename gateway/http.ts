@@ -62,7 +62,12 @@ export async function createHttpApp(options: HttpOptions): Promise<HttpApp> {
     routerOptions: { maxParamLength: 128 },
     serverFactory(handler) {
       server = createServer(
-        { headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs, keepAliveTimeout: keepAliveTimeoutMs, maxHeaderSize: headerBytesMax },
+        {
+          headersTimeout: headersTimeoutMs,
+          requestTimeout: requestTimeoutMs,
+          keepAliveTimeout: keepAliveTimeoutMs,
+          maxHeaderSize: headerBytesMax,
+        },
         handler,
       );
       return server;

@@ -7,7 +7,10 @@
 import type { Clock } from '../system/clock.ts';
 
 /** passed; or refused, to come again after that time; or flood: so far over that the connection should be closed (FLOOD). */
-export type RateVerdict = { readonly type: 'passed' } | { readonly type: 'refused'; readonly retryAfterMs: number } | { readonly type: 'flood' };
+export type RateVerdict =
+  | { readonly type: 'passed' }
+  | { readonly type: 'refused'; readonly retryAfterMs: number }
+  | { readonly type: 'flood' };
 
 /** This many bursts refused within the window are a flood. */
 const floodBursts = 10;

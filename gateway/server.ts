@@ -5,15 +5,15 @@
  * and number; a port that cannot be had is a Fault of one clear line.
  * Does not: decide what a command means (the session), or when the node drains (the lifecycle).
  */
-import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo, Socket as TcpSocket } from 'node:net';
 import { Server, type Socket } from 'socket.io';
 import type { Clock } from '../system/clock.ts';
-import { Fault, type Refusal, refuse } from '../system/errors.ts';
+import { type Refusal, refuse } from '../system/errors.ts';
 import type { Logger } from '../system/logger.ts';
 import { createEventHandler } from './connection.ts';
 import { ConnectRefused, identify, isOriginAllowed, type OriginRule } from './handshake.ts';
 import { createHttpApp, type HttpOptions } from './http.ts';
+import { hostInUrl, listen } from './listen.ts';
 import { Outbox, type OutboxSocket } from './outbox.ts';
 import { isRefusal, type OpenSession, type TokenVerifier } from './session-port.ts';
 import { releaseUpgradeResponses, stripHandshake } from './strip-handshake.ts';
@@ -217,33 +217,4 @@ function once(task: () => void): () => void {
     isDone = true;
     task();
   };
-}
-
-const listenFaults: Readonly<Record<string, { readonly code: string; readonly words: string }>> = {
-  EADDRINUSE: { code: 'PORT_TAKEN', words: 'something else listens there; stop it or set CHAT_PORT' },
-  EACCES: { code: 'PORT_FORBIDDEN', words: 'this user may not listen there; take a CHAT_PORT above 1023' },
-  EADDRNOTAVAIL: { code: 'HOST_NOT_AVAILABLE', words: 'this machine has no such address; set CHAT_HOST' },
-  ENOTFOUND: { code: 'HOST_NOT_AVAILABLE', words: 'the name does not resolve; set CHAT_HOST' },
-  EAI_AGAIN: { code: 'HOST_NOT_AVAILABLE', words: 'the name does not resolve; set CHAT_HOST' },
-};
-
-function listen(server: HttpServer, { host, port }: Pick<GatewayConfig, 'host' | 'port'>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const failed = (error: NodeJS.ErrnoException) => {
-      const { code, words } = listenFaults[error.code ?? ''] ?? { code: 'LISTEN_FAILED', words: error.code ?? 'unknown error' };
-      reject(new Fault(code, `cannot listen on ${hostInUrl(host)}:${port}: ${words}`, error));
-    };
-    server.once('error', failed);
-    server.listen({ host, port }, () => {
-      server.off('error', failed);
-      resolve();
-    });
-  });
-}
-
-/** A wildcard is no place to connect to. */
-function hostInUrl(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1';
-  if (host === '::') return '[::1]';
-  return host.includes(':') ? `[${host}]` : host;
 }

@@ -87,7 +87,8 @@ function identityOf(payload: JwtPayload, nowMs: number, lifetimeMaxMs: number): 
   const sub: unknown = payload.sub;
   if (typeof sub !== 'string' || !isUserId(sub)) return invalid('the sub of the token must match [A-Za-z0-9_-]{1,64}');
   const jti: unknown = payload.jti;
-  if (jti !== undefined && (typeof jti !== 'string' || jti.length === 0 || jti.length > 128)) return invalid('the jti of the token is not valid');
+  if (jti !== undefined && (typeof jti !== 'string' || jti.length === 0 || jti.length > 128))
+    return invalid('the jti of the token is not valid');
   const name = cleanName(payload['name'], sub);
   return { userId: sub, name, roles: cleanRoles(payload['roles']), expiresAtMs, ...(jti !== undefined && { jti }) };
 }
@@ -122,7 +123,8 @@ function keyFor(algorithm: TokenAlgorithm, key: string): KeyObject {
     throw new Fault('BAD_KEY', `the key for ${algorithm} is not a public key in PEM form`, cause);
   }
   const type = algorithm === 'RS256' ? 'rsa' : 'ec';
-  if (made.asymmetricKeyType !== type) throw new Fault('BAD_KEY', `${algorithm} needs a key of type ${type}, not ${made.asymmetricKeyType}`);
+  if (made.asymmetricKeyType !== type)
+    throw new Fault('BAD_KEY', `${algorithm} needs a key of type ${type}, not ${made.asymmetricKeyType}`);
   return made;
 }
 
@@ -162,7 +164,10 @@ export function createTokenSigner(options: SignerOptions): TokenSigner {
       const iat = Math.floor(options.clock.wallMs() / 1_000);
       const exp = iat + Math.floor(options.lifetimeMs / 1_000);
       const claims = { sub: user, iat, exp, ...(name !== undefined && { name }) };
-      const to = { ...(options.issuer !== undefined && { issuer: options.issuer }), ...(options.audience !== undefined && { audience: options.audience }) };
+      const to = {
+        ...(options.issuer !== undefined && { issuer: options.issuer }),
+        ...(options.audience !== undefined && { audience: options.audience }),
+      };
       return { token: jwt.sign(claims, key, { algorithm, ...to }), expiresAtMs: exp * 1_000 };
     },
   };

@@ -7,7 +7,7 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
-import { type Ref as NactRef, dispatch, spawn, start, stop } from 'nact';
+import { dispatch, type Ref as NactRef, spawn, start, stop } from 'nact';
 import type { Clock } from './clock.ts';
 import type { Logger } from './logger.ts';
 import type { Supervision, SupervisionReport } from './supervision.ts';

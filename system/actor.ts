@@ -10,7 +10,7 @@ import { ActorCell } from './actor-cell.ts';
 import { type ActorRef, refOf, type Told, targetOf } from './actor-ref.ts';
 import { ActorRuntime, afterAnyLength } from './actor-runtime.ts';
 import type { ActorSystem, Behaviour, SpawnOptions, StopOptions } from './actor-types.ts';
-import { askTarget, asksInFlight, rejectAsks, runtimeOf } from './ask.ts';
+import { asksInFlight, askTarget, rejectAsks, runtimeOf } from './ask.ts';
 import type { Clock } from './clock.ts';
 import type { Logger } from './logger.ts';
 import { createSupervision, type SupervisionReport } from './supervision.ts';

@@ -73,5 +73,7 @@ export class LogCorrupt extends Fault {
 }
 
 export function assertNever(value: never): never {
-  throw new TypeError(`unhandled case: ${JSON.stringify(value)}`);
+  // The type only: what else the value holds is for no log.
+  const type: unknown = typeof value === 'object' && value !== null ? (value as { type?: unknown }).type : typeof value;
+  throw new TypeError(`unhandled case: ${String(type)}`);
 }

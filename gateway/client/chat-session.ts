@@ -42,6 +42,10 @@ export class ChatSession {
   private typedMs = Number.NEGATIVE_INFINITY;
   private cancelTyping: () => void = () => {};
   private isEnding = false;
+  private isLeaving = false;
+  private failures = 0;
+  /** What was typed before the room was open; undefined since it is. */
+  private early: string[] | undefined = [];
 
   constructor(deps: SessionDeps) {
     this.deps = deps;
@@ -84,6 +88,9 @@ export class ChatSession {
     try {
       await client.connect(connect);
       await this.enter();
+      const early = this.early ?? [];
+      this.early = undefined;
+      for (const line of early) this.onLine(line);
     } catch (error) {
       this.fail(`${room}: ${explain(error)}`);
     }
@@ -107,6 +114,7 @@ export class ChatSession {
   onLine(line: string): void {
     const typed = parseTyped(line);
     const { client, room } = this.deps;
+    if (this.early && typed.type !== 'quit') return void this.early.push(line);
     this.typedMs = Number.NEGATIVE_INFINITY;
     switch (typed.type) {
       case 'nothing':
@@ -140,11 +148,12 @@ export class ChatSession {
 
   /** Waits a bounded time for what is unsent, then ends. */
   async leave(): Promise<void> {
-    if (this.isEnding) return this.end(this.deps.client.waiting === 0 ? 0 : 1);
-    this.isEnding = true;
     const { client } = this.deps;
+    if (this.isLeaving || this.isEnding) return this.end(client.waiting === 0 ? 0 : 1);
+    this.isLeaving = true;
     const untilMs = this.timing.nowMs() + leaveWaitMs;
-    while (client.waiting > 0 && this.timing.nowMs() < untilMs) await new Promise<void>((resolve) => this.timing.after(50, resolve));
+    while (!this.isEnding && (client.waiting > 0 || (this.early?.length ?? 0) > 0) && this.timing.nowMs() < untilMs) await new Promise<void>((resolve) => this.timing.after(50, resolve));
+    if (this.isEnding) return;
     if (client.waiting > 0) this.warn(`${plural(client.waiting, 'message was', 'messages were')} not sent`);
     this.end(client.waiting === 0 ? 0 : 1);
   }
@@ -211,7 +220,8 @@ export class ChatSession {
       this.wasOnline = true;
       this.isAway = false;
     } else if (state === 'offline' && !this.wasOnline) {
-      this.fail(`cannot reach ${String(this.deps.connect.url)}: ${clean(reason)}; is the node running? npm start`);
+      this.failures += 1;
+      if (this.failures >= [this.deps.connect.url].flat().length) this.fail(`cannot reach ${String(this.deps.connect.url)}: ${clean(reason)}; is the node running? npm start`);
     } else if (state === 'offline' && !this.isAway) {
       this.isAway = true;
       this.warn(`connection lost (${clean(reason)}) … offline, ${plural(client.waiting, 'message', 'messages')} waiting`);

@@ -10,7 +10,7 @@ import { type Entry, type Head, isControl, isMessage } from './entry.ts';
 import { decodeEntry, openValue, sealValue } from './entry-document.ts';
 import type { EmbeddedDatabase } from './embedded-database.ts';
 import { isTableDamage } from './embedded-folder.ts';
-import { headKey, keysUnder, seqOfKey } from './embedded-keys.ts';
+import { entryKey, headKey, keysUnder, seqOfKey } from './embedded-keys.ts';
 
 /** A head, and the last entries of two kinds at or before it: 0 when there is none. */
 export interface HeadState extends Head {
@@ -49,7 +49,7 @@ function openHead(room: RoomId, value: string): HeadState | undefined {
 export class EmbeddedHeads {
   readonly #database: EmbeddedDatabase;
   readonly #cached = new Map<RoomId, HeadState>();
-  /** Grows with every commit and reopen: a load that began before one must not put its older answer into the cache. */
+  /** Grows with every reopen: a load that began before one must not put its older answer into the cache. */
   #epoch = 0;
 
   constructor(database: EmbeddedDatabase) {
@@ -61,7 +61,6 @@ export class EmbeddedHeads {
   }
 
   committed(room: RoomId, head: HeadState): void {
-    this.#epoch += 1;
     this.#cached.delete(room);
     this.#put(room, head);
   }
@@ -100,7 +99,7 @@ export class EmbeddedHeads {
         loaded.set(room, head);
       }),
     );
-    // Commits of these rooms meanwhile are newer and stand in the cache already; for others the answer is as good as any.
+    // A commit meanwhile is newer and stands in the cache already.
     for (const [room, head] of loaded) {
       if (!(head instanceof LogCorrupt) && !this.#cached.has(room) && epoch === this.#epoch) this.#put(room, head);
     }
@@ -111,6 +110,9 @@ export class EmbeddedHeads {
     return this.#database.read(async (level) => {
       try {
         const [last] = await level.iterator({ ...keysUnder(`e!${room}!`), reverse: true, limit: 1 }).all();
+        // A reverse scan passes over a block that does not read; asking for the next entry by name does not.
+        const next = await level.get(entryKey(room, last ? seqOfKey(last[0]) + 1 : 1));
+        if (next !== undefined) return new LogCorrupt(room, last ? seqOfKey(last[0]) + 1 : 1, 'the end of the log cannot be read');
         if (!last) return emptyHeadState;
         const content = openValue(last[0], last[1]);
         if (content === undefined) return new LogCorrupt(room, seqOfKey(last[0]), 'neither the head nor the last entry can be read');

@@ -142,7 +142,7 @@ export class NodeModel implements NodeSide {
   }
 
   private hint(room: RoomId, seq: number): void {
-    for (const instance of this.rooms.get(room) ?? []) if (instance.hasReaders) instance.feed({ type: 'hint', seq });
+    for (const instance of this.rooms.get(room) ?? []) instance.feed({ type: 'hint', seq });
   }
 
   private pollSoon(): void {

@@ -173,7 +173,7 @@ export class RoomInstance {
       case 'emit':
         return this.emit(effect.reader, effect.entries);
       case 'attach':
-        this.attached.add(effect.reader);
+        if (!this.blocked.has(effect.reader)) this.attached.add(effect.reader);
         return;
       case 'detach':
         this.attached.delete(effect.reader);
@@ -199,6 +199,7 @@ export class RoomInstance {
     const isTaken = connection.send(frame, () => this.node.receive(() => this.feed({ type: 'ready', reader: id })));
     if (isTaken) return;
     this.blocked.add(id);
+    this.attached.delete(id);
     if (connection.isClosed) return;
     const firstOther = this.queue.findIndex((input) => input.type !== 'refused');
     this.queue.splice(firstOther < 0 ? this.queue.length : firstOther, 0, { type: 'refused', reader: id, after: (entries[0] as Entry).seq - 1 });

@@ -69,7 +69,7 @@ export class StoreModel {
     };
     // An embedded store never answers before the outcome is final; across a network time runs out.
     const isEmbedded = !options.sharedLog;
-    const rejectAt = world.fault(random, options.appendRejected) ? random.int(0, entries.length - 1) : -1;
+    const rejectAt = entries.findIndex((entry) => this.isRefused(entry));
     const request: Append = { room, entries, caller, rejectAt, done: (outcome) => world.after(this.delay(), () => done(outcome)) };
     const unknown = (): void => {
       if (isAnswered) return;
@@ -87,6 +87,12 @@ export class StoreModel {
       if (world.fault(random, options.replyLost)) request.done = isEmbedded ? () => world.after(this.delay(), unknown) : ignore;
       world.after(this.delay(), () => this.execute(request, 0, false));
     }
+  }
+
+  /** Some entries the store will never take: the same ones each time they are tried. */
+  private isRefused({ by, cid }: Entry): boolean {
+    const { appendRejected } = this.world.options;
+    return appendRejected > 0 && this.world.random(`rejected ${by} ${cid}`).chance(appendRejected);
   }
 
   /** Inserts from entry `index` on, in the order of the batch. */

@@ -1,7 +1,7 @@
 /**
  * What the compiler must refuse about refs. Checked by `tsc`: an unused @ts-expect-error is an error. Never run.
  */
-import { type ActorRef, type ActorSystem, ask, type Behaviour, callbackRef, type Ctx, isStopped, spawn, tell } from '../../system/actor.ts';
+import { type ActorRef, type ActorSystem, ask, type Behaviour, type Ctx, callbackRef, isStopped, spawn, tell } from '../../system/actor.ts';
 
 type Join = { readonly type: 'room.join'; readonly user: string };
 type Leave = { readonly type: 'room.leave' };

@@ -4,9 +4,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
-  acceptedCount,
   type ActorRef,
   type ActorSystem,
+  acceptedCount,
   type Behaviour,
   callbackRef,
   createActorSystem,

@@ -57,7 +57,7 @@ const table: readonly Row[] = [
   },
   {
     from: ['gateway/client/**'],
-    mayImport: ['node:*', 'node:*/**', 'socket.io-client', 'gateway/client/**', 'gateway/client-protocol.ts', 'system/ids.ts'],
+    mayImport: ['node:*', 'node:*/**', 'socket.io-client', 'gateway/client/**', 'gateway/client-protocol.ts', 'system/ids.ts', 'system/errors.ts'],
   },
   {
     from: ['gateway/**'],

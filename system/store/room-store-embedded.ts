@@ -1,0 +1,72 @@
+/**
+ * RoomStore on an embedded LevelDB: one folder, one owning process, group commit across all rooms.
+ *
+ * Guarantees: an append is answered `appended` after the fsync of the batch it is in. A full or failing disk is answered
+ * at once with `unknown` and STORE_UNAVAILABLE, and the store comes back by itself (embedded-database).
+ * Faults of opening: STORE_LOCKED, STORE_UNWRITABLE, STORE_FORMAT, STORE_CORRUPT; each says what to do.
+ */
+import { LogCorrupt } from '../errors.ts';
+import type { RoomId } from '../ids.ts';
+import { AppendJob, BatchView } from './append-job-embedded.ts';
+import { CommitQueue } from './commit-queue.ts';
+import { EmbeddedDatabase, type EmbeddedDatabaseOptions } from './embedded-database.ts';
+import { damagePrefix, keysUnder } from './embedded-keys.ts';
+import { EmbeddedHeads } from './heads-embedded.ts';
+import { EmbeddedRoomLog } from './room-log-embedded.ts';
+import type { RoomStore } from './room-store.ts';
+import { EmbeddedUserRooms, type RowsJob } from './user-rooms-embedded.ts';
+
+export type EmbeddedStoreOptions = EmbeddedDatabaseOptions;
+
+export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<RoomStore> {
+  const database = await EmbeddedDatabase.open(options);
+  const heads = new EmbeddedHeads(database);
+  const damaged = new Map<RoomId, LogCorrupt>();
+  const readDamaged = async (): Promise<void> => {
+    damaged.clear();
+    const rows = await database.read((level) => level.iterator(keysUnder(damagePrefix)).all());
+    for (const [key, value] of rows) damaged.set(key.slice(damagePrefix.length) as RoomId, toDamage(key, value));
+  };
+  const queue = new CommitQueue<AppendJob | RowsJob>({
+    lookUp: (jobs) => log.lookUp(jobs.filter((job) => job instanceof AppendJob)),
+    write: (pairs) => database.write(pairs),
+  });
+  const log = new EmbeddedRoomLog({
+    database,
+    heads,
+    view: new BatchView(),
+    damaged,
+    submit: (job) => queue.submit(job),
+    onTailError: (cause) => options.log.error({ ev: 'store.tail', err: cause instanceof Error ? cause.message : String(cause) }, 'a listener of the tail failed'),
+  });
+  database.onReopen = async () => {
+    heads.forgetAll();
+    await readDamaged();
+  };
+  try {
+    await readDamaged();
+  } catch (cause) {
+    await database.close();
+    throw cause;
+  }
+  let closing: Promise<void> | undefined;
+  return {
+    log,
+    userRooms: new EmbeddedUserRooms(database, (job) => queue.submit(job)),
+    description: `embedded (${options.dir})`,
+    close() {
+      closing ??= (async () => {
+        database.drain();
+        await queue.whenIdle();
+        log.endTails();
+        await database.close();
+      })();
+      return closing;
+    },
+  };
+}
+
+function toDamage(key: string, value: string): LogCorrupt {
+  const { seq, reason } = JSON.parse(value) as { seq: number; reason: string };
+  return new LogCorrupt(key.slice(damagePrefix.length), seq, reason);
+}

@@ -1,0 +1,105 @@
+/**
+ * UserRooms on the embedded database: rows under `u!user!room`, written through the same commit queue as the logs.
+ */
+import { Fault } from '../errors.ts';
+import type { RoomId, UserId } from '../ids.ts';
+import type { CommitBatch, CommitJob } from './commit-queue.ts';
+import type { EmbeddedDatabase } from './embedded-database.ts';
+import { keysUnder, userRoomKey } from './embedded-keys.ts';
+import { openValue, sealValue } from './entry-document.ts';
+import { pendRow, settleRow, toUserRoom, type UserRoomRow } from './user-room-row.ts';
+import type { MembershipRow, UserRoom, UserRooms } from './user-rooms.ts';
+
+/** What a row and its key take, about. */
+const rowChars = 160;
+/** Rows read at once by `list`. Rows of rooms that were left are kept, so more than `limit` may be looked at. */
+const listPageRows = 1_000;
+
+type RowChange = { readonly key: string; readonly apply: (row: UserRoomRow | undefined) => UserRoomRow | undefined };
+
+export class RowsJob implements CommitJob {
+  readonly chars: number;
+  readonly #database: EmbeddedDatabase;
+  readonly #changes: readonly RowChange[];
+  readonly #settle: { readonly resolve: () => void; readonly reject: (cause: unknown) => void };
+
+  constructor(database: EmbeddedDatabase, changes: readonly RowChange[], settle: { readonly resolve: () => void; readonly reject: (cause: unknown) => void }) {
+    this.chars = changes.length * rowChars;
+    this.#database = database;
+    this.#changes = changes;
+    this.#settle = settle;
+  }
+
+  async plan(batch: CommitBatch): Promise<void> {
+    const stored = await this.#database.read((level) => level.getMany(this.#changes.map(({ key }) => key)));
+    for (const [index, { key, apply }] of this.#changes.entries()) {
+      const row = apply(openRow(key, batch.find(key) ?? stored[index]));
+      if (row) batch.put(key, sealRow(key, row));
+    }
+  }
+
+  committed(): void {
+    this.#settle.resolve();
+  }
+
+  failed(cause: unknown): void {
+    this.#settle.reject(cause instanceof Fault ? cause : new Fault('STORE_UNAVAILABLE', 'the rows were not written', cause));
+  }
+}
+
+export class EmbeddedUserRooms implements UserRooms {
+  readonly #database: EmbeddedDatabase;
+  readonly #submit: (job: RowsJob) => void;
+
+  constructor(database: EmbeddedDatabase, submit: (job: RowsJob) => void) {
+    this.#database = database;
+    this.#submit = submit;
+  }
+
+  async pend(room: RoomId, users: readonly UserId[]): Promise<void> {
+    await this.#change([...new Set(users)].map((user) => ({ key: userRoomKey(user, room), apply: pendRow })));
+  }
+
+  async settle(rows: readonly MembershipRow[]): Promise<void> {
+    await this.#change(rows.map((says) => ({ key: userRoomKey(says.user, says.room), apply: (row) => settleRow(row, says) })));
+  }
+
+  async list(user: UserId, limit: number): Promise<readonly UserRoom[]> {
+    const prefix = `u!${user}!`;
+    return this.#database.read(async (level) => {
+      const found: UserRoom[] = [];
+      const iterator = level.iterator(keysUnder(prefix));
+      try {
+        for (let rows = await iterator.nextv(listPageRows); rows.length > 0 && found.length < limit; rows = await iterator.nextv(listPageRows)) {
+          for (const [key, value] of rows) {
+            const row = openRow(key, value);
+            const shown = row && toUserRoom(key.slice(prefix.length) as RoomId, row);
+            if (shown && found.length < limit) found.push(shown);
+          }
+        }
+      } finally {
+        await iterator.close();
+      }
+      return found;
+    });
+  }
+
+  async #change(changes: readonly RowChange[]): Promise<void> {
+    const refusal = this.#database.refusal();
+    if (refusal) throw refusal;
+    if (changes.length === 0) return;
+    await new Promise<void>((resolve, reject) => this.#submit(new RowsJob(this.#database, changes, { resolve, reject })));
+  }
+}
+
+const sealRow = (key: string, row: UserRoomRow): string =>
+  sealValue(key, JSON.stringify([row.pending ? 1 : 0, row.member ? 1 : 0, row.seq, row.joinedSeq, row.joinedN]));
+
+/** A row that does not verify counts as pending: then the log is asked, and the row settled anew. */
+function openRow(key: string, value: string | undefined): UserRoomRow | undefined {
+  if (value === undefined) return undefined;
+  const content = openValue(key, value);
+  if (content === undefined) return pendRow(undefined);
+  const [pending, member, seq, joinedSeq, joinedN] = JSON.parse(content) as [number, number, number, number, number];
+  return { pending: pending === 1, member: member === 1, seq, joinedSeq, joinedN };
+}

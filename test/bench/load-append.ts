@@ -1,0 +1,93 @@
+/**
+ * LoadAppend: the load of the append path over sockets: many senders, each with one message outstanding. Nobody reads.
+ *
+ * Guarantees: what was acknowledged is checked at the end against the heads of the rooms.
+ */
+import type { AppendRun } from './append-arms.ts';
+import { LoadClient, type LoadHandlers } from './load-client.ts';
+import { asked, tokenFor } from './load-hot.ts';
+import { textOf } from './message-text.ts';
+
+export interface AppendLoadSetup {
+  readonly port: number;
+  readonly secret: string;
+  readonly rooms: number;
+  readonly senders: number;
+}
+
+interface Sender {
+  readonly client: LoadClient;
+  readonly room: string;
+}
+
+const connectsAtOnce = 25;
+
+export class LoadAppend implements LoadHandlers {
+  readonly #senders: Sender[] = [];
+  readonly #senderOf = new Map<LoadClient, Sender>();
+  #nextId = 0;
+  #acked = 0;
+  #outstanding = 0;
+  #isRunning = false;
+  #failure: string | undefined;
+
+  async setup({ port, secret, rooms, senders }: AppendLoadSetup): Promise<void> {
+    const places = Array.from({ length: senders }, (_, index) => ({ user: `a-${index}`, room: `append-${index % rooms}` }));
+    for (let from = 0; from < places.length; from += connectsAtOnce) {
+      const group = places.slice(from, from + connectsAtOnce);
+      const clients = await Promise.all(group.map(({ user }) => LoadClient.connect(port, tokenFor(user, secret), this)));
+      for (const [index, client] of clients.entries()) {
+        const sender = { client, room: (group[index] as (typeof group)[number]).room };
+        this.#senders.push(sender);
+        this.#senderOf.set(client, sender);
+      }
+    }
+    for (let index = 0; index < rooms; index += 1) {
+      const members = places.filter(({ room }, place) => room === `append-${index}` && place !== index).map(({ user }) => user);
+      await asked(this.#senders[index]?.client, 'room:create', { kind: 'group', id: `append-${index}`, members });
+    }
+  }
+
+  async run({ warmUpMs, durationMs }: { warmUpMs: number; durationMs: number }): Promise<AppendRun> {
+    this.#isRunning = true;
+    for (const sender of this.#senders) this.#send(sender);
+    await new Promise((resolve) => setTimeout(resolve, warmUpMs));
+    const cpuBefore = process.cpuUsage();
+    const [startMs, ackedBefore] = [performance.now(), this.#acked];
+    await new Promise((resolve) => setTimeout(resolve, durationMs));
+    const [elapsedMs, acked] = [performance.now() - startMs, this.#acked - ackedBefore];
+    const cpu = process.cpuUsage(cpuBefore);
+    this.#isRunning = false;
+    while (this.#outstanding > 0 && this.#failure === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+    if (this.#failure !== undefined) throw new Error(this.#failure);
+    return { perSecond: (acked * 1_000) / elapsedMs, acked: this.#acked, stored: await this.#stored(), loadCpuShare: (cpu.user + cpu.system) / 1_000 / elapsedMs };
+  }
+
+  /** Messages by the rooms' own count. The create entry of each is no message. */
+  async #stored(): Promise<number> {
+    const openers = new Map(this.#senders.map(({ client, room }) => [room, client]));
+    let stored = 0;
+    for (const [room, client] of openers) stored += ((await asked(client, 'room:open', { room, limit: 1 }))['head'] as number) - 1;
+    return stored;
+  }
+
+  #send({ client, room }: Sender): void {
+    this.#nextId += 1;
+    this.#outstanding += 1;
+    client.send(this.#nextId, `["message:send",{"room":"${room}","cid":"c${this.#nextId.toString(36)}","text":"${textOf(this.#nextId)}"}]`);
+  }
+
+  onAck(client: LoadClient, _id: number, data: Buffer, start: number, end: number): void {
+    this.#outstanding -= 1;
+    if (data[start + 7] !== 0x74) this.#failure ??= `a message was answered ${data.toString('utf8', start, end)}`;
+    this.#acked += 1;
+    const sender = this.#senderOf.get(client);
+    if (sender && this.#isRunning) this.#send(sender);
+  }
+
+  onEvent(): void {}
+
+  onClose(_client: LoadClient, why: string): void {
+    this.#failure ??= `a connection ended: ${why}`;
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * Processes: the children of a benchmark: servers on one core, load on another, all gone when the benchmark ends.
+ *
+ * Guarantees: every arm is pinned the same way; a child that dies early fails the call that waits for it, with its last words.
+ * Does not: pin where `taskset` or a second core is missing; `pinning` says so in the output.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+export type Core = 'server' | 'load';
+const coreOf = { server: '0', load: '1' } as const;
+
+const canPin = Object.values(coreOf).every((core) => spawnSync('taskset', ['-c', core, 'true']).status === 0);
+export const pinning = canPin ? 'servers on core 0, load on core 1 (taskset)' : 'not pinned: taskset or a second core is missing';
+
+let profileFolder: string | undefined;
+/** From now on every process on the server's core writes a CPU profile there when it ends. Figures are worth less then. */
+export function profileServers(folder: string): void {
+  profileFolder = folder;
+}
+
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
+interface Reply {
+  readonly id: number;
+  readonly value?: unknown;
+  readonly error?: string;
+}
+
+/** Kept of what a child printed, for when it dies. */
+const lastWordsChars = 4_000;
+
+export class BenchProcess {
+  readonly #child: ChildProcess;
+  readonly #name: string;
+  readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+  readonly #ended: Promise<void>;
+  #hasEnded = false;
+  #isStopping = false;
+  #lastWords = '';
+  #nextId = 0;
+
+  /** `script`: from dist/, as system/main.js. `environment` replaces every CHAT_ variable of the caller's. */
+  constructor(script: string, core: Core, options: { readonly args?: readonly string[]; readonly environment?: Readonly<Record<string, string>> } = {}) {
+    this.#name = script;
+    const path = fileURLToPath(new URL(`../../${script}`, import.meta.url));
+    const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CHAT_')));
+    const profile = core === 'server' && profileFolder !== undefined ? ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`] : [];
+    const command = [...(canPin ? ['taskset', '-c', coreOf[core]] : []), process.execPath, ...profile, path, ...(options.args ?? [])];
+    this.#child = spawn(command[0] as string, command.slice(1), {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...inherited, ...options.environment },
+    });
+    running.add(this.#child);
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.#lastWords = (this.#lastWords + text).slice(-lastWordsChars);
+      });
+    }
+    this.#child.on('message', (reply: Reply) => {
+      const waiting = this.#waiting.get(reply.id);
+      this.#waiting.delete(reply.id);
+      if (reply.error === undefined) waiting?.resolve(reply.value);
+      else waiting?.reject(new Error(`${script}: ${reply.error}`));
+    });
+    this.#ended = new Promise((resolve) => {
+      this.#child.once('error', (error) => this.#onEnd(String(error), resolve));
+      this.#child.once('exit', (code, signal) => this.#onEnd(`ended with ${signal ?? code}`, resolve));
+    });
+  }
+
+  #onEnd(how: string, resolve: () => void): void {
+    this.#hasEnded = true;
+    running.delete(this.#child);
+    const error = new Error(`${this.#name} ${how}\n${this.#lastWords}`);
+    for (const waiting of this.#waiting.values()) waiting.reject(error);
+    this.#waiting.clear();
+    if (!this.#isStopping) this.#lastWords += `\n(${how})`;
+    resolve();
+  }
+
+  /** Rejects when the child answers with an error, or ends first. */
+  call<Answer>(name: string, argument: unknown = {}): Promise<Answer> {
+    if (this.#hasEnded) return Promise.reject(new Error(`${this.#name} has ended\n${this.#lastWords}`));
+    this.#nextId += 1;
+    const id = this.#nextId;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this.#child.send({ id, name, argument });
+    });
+  }
+
+  /** Waits until `http://127.0.0.1:port/path` answers 200. */
+  async untilReady(port: number, path: string, withinMs: number): Promise<void> {
+    const deadlineMs = performance.now() + withinMs;
+    while (performance.now() < deadlineMs) {
+      if (this.#hasEnded) throw new Error(`${this.#name} did not start\n${this.#lastWords}`);
+      const response = await fetch(`http://127.0.0.1:${port}${path}`).catch(() => undefined);
+      await response?.body?.cancel();
+      if (response?.status === 200) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`${this.#name} was not ready after ${withinMs} ms\n${this.#lastWords}`);
+  }
+
+  /** Seconds of CPU used so far, all threads; undefined where /proc is missing. */
+  cpuSeconds(): number | undefined {
+    try {
+      const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8');
+      const times = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return (Number(times[11]) + Number(times[12])) / 100;
+    } catch {
+      return undefined;
+    }
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** Asks it to end, then makes it. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    if (!this.#hasEnded) this.#child.kill('SIGTERM');
+    const killer = setTimeout(() => this.#child.kill('SIGKILL'), 20_000);
+    await this.#ended;
+    clearTimeout(killer);
+  }
+}
+
+/** The child's side of `call`. Ends with its parent. */
+export function answerCalls(handlers: Readonly<Record<string, (argument: never) => unknown>>): void {
+  process.on('disconnect', () => process.exit(0));
+  process.once('SIGTERM', () => process.exit(0));
+  process.on('message', async ({ id, name, argument }: { id: number; name: string; argument: never }) => {
+    try {
+      const value = await handlers[name]?.(argument);
+      process.send?.({ id, value });
+    } catch (error) {
+      process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    }
+  });
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => (typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port'))));
+    });
+  });
+}

@@ -1,0 +1,88 @@
+/**
+ * NodeProcess: a real node as a child process, to be killed.
+ *
+ * Guarantees: `start` resolves when the node serves; whatever is left is killed with the test's process. Runs what `npm start` runs.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+const mainPath = fileURLToPath(new URL(import.meta.url.includes('/dist/') ? '../../system/main.js' : '../../dist/system/main.js', import.meta.url));
+const startMs = 20_000;
+
+export interface NodeExit {
+  readonly code: number | null;
+  readonly stderr: string;
+}
+
+export class NodeProcess {
+  private child: ChildProcess | undefined;
+  private output = '';
+  private readonly env: Readonly<Record<string, string>>;
+
+  /** `env`: CHAT_* variables; CHAT_PORT must be a fixed port where clients are to find it again. */
+  constructor(env: Readonly<Record<string, string>>) {
+    this.env = env;
+    process.once('exit', () => this.child?.kill('SIGKILL'));
+  }
+
+  get log(): string {
+    return this.output;
+  }
+
+  start(): Promise<void> {
+    const child = this.spawn();
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`the node did not start within ${startMs} ms:\n${this.output}`)), startMs);
+      const look = (): void => {
+        if (!this.output.includes('Playhouse is up')) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      child.stderr?.on('data', look);
+      child.once('exit', (code) => {
+        clearTimeout(timer);
+        reject(new Error(`the node ended with ${code} while starting:\n${this.output}`));
+      });
+    });
+  }
+
+  /** Runs it until it ends by itself: for starts that must fail. */
+  run(): Promise<NodeExit> {
+    const child = this.spawn();
+    return new Promise((resolve) => child.once('exit', (code) => resolve({ code, stderr: this.output })));
+  }
+
+  kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<number | null> {
+    const { child } = this;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child?.exitCode ?? null);
+    return new Promise((resolve) => {
+      child.once('exit', (code) => resolve(code));
+      child.kill(signal);
+    });
+  }
+
+  private spawn(): ChildProcess {
+    this.output = '';
+    const env = { PATH: process.env.PATH ?? '', CHAT_LOG_LEVEL: 'warn', CHAT_LOG_PRETTY: 'false', ...this.env };
+    this.child = spawn(process.execPath, [mainPath], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream?.on('data', (data: Buffer) => {
+        this.output = (this.output + data.toString()).slice(-100_000);
+      });
+    }
+    return this.child;
+  }
+}
+
+/** A port nobody listens on at the moment. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port'))));
+    });
+  });
+}
