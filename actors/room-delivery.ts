@@ -32,6 +32,7 @@ interface Reader {
   /** opening: the open is not answered yet. behind: catches up by ranges. attached: follows the stream. paused: its sink is full. */
   mode: 'opening' | 'paging' | 'behind' | 'attached' | 'paused';
   readonly openKey: number;
+  readonly pageLimit: number;
   isReading: boolean;
   retryMs: number | undefined;
 }
@@ -60,6 +61,8 @@ export class RoomDelivery {
   /** Readers that are neither attached nor paused. */
   private readonly moving = new Set<ReaderId>();
   private attachedCount = 0;
+  /** Page reads under way, by reader: the open each was made for. One at a time, since a page does not say whose it is. */
+  private readonly pagesOut = new Map<ReaderId, number>();
   private asks: WaitingAsk[] = [];
   /** The last change of membership delivered. Events run ahead of the fold: while it has not seen this one, it is stale for asks. */
   private memberSeq = 0;
@@ -115,7 +118,8 @@ export class RoomDelivery {
       case 'pageRead':
         return this.onPageRead(input, context, out);
       case 'pageFailed':
-        return this.failOpen(input.reader, out);
+        if (this.pageOwner(input.reader, out)) this.failOpen(input.reader, out);
+        return;
       case 'rangeFailed':
         return this.onRangeFailed(input.reader, nowMs, out);
       case 'catchUpFailed':
@@ -260,9 +264,9 @@ export class RoomDelivery {
     this.asks = [];
     for (const waiting of asks) {
       const { ask } = waiting;
-      const isFoldStale = appendHeadSeq < this.memberSeq || !context.fold.isMember(ask.user);
-      const isBehind = isFoldStale || this.seenSeq > this.delivered || (ask.type === 'open' && (ask.since ?? 0) > this.delivered);
-      if (this.settings.sharedLog && isBehind && !waiting.looked) this.asks.push(waiting);
+      const isStreamBehind = this.seenSeq > this.delivered || (ask.type === 'open' && (ask.since ?? 0) > this.delivered);
+      const mayBeBehind = this.settings.sharedLog && (isStreamBehind || !context.fold.isMember(ask.user));
+      if ((mayBeBehind || appendHeadSeq < this.memberSeq) && !waiting.looked) this.asks.push(waiting);
       else if (ask.type === 'open') this.admitOpen(ask, context, out);
       else if (context.fold.isMember(ask.user)) out.push({ type: 'history', key: ask.key, range: ask.range, upTo: context.headSeq });
       else answer(out, ask.key, notAMember(context.fold));
@@ -280,25 +284,44 @@ export class RoomDelivery {
     const { since } = ask;
     const isSameLog = ask.epoch === undefined || ask.epoch === fold.epoch;
     const canReplay = since !== undefined && isSameLog && since <= this.delivered && this.delivered - since <= this.settings.resumeEntriesMax;
-    this.readers.set(ask.reader, {
+    const reader: Reader = {
       user: ask.user,
       cursor: canReplay ? since : this.delivered,
       mode: canReplay ? 'opening' : 'paging',
       openKey: ask.key,
+      pageLimit: ask.limit,
       isReading: false,
       retryMs: undefined,
-    });
+    };
+    this.readers.set(ask.reader, reader);
     if (canReplay) {
       this.counters.resume += 1;
       this.moving.add(ask.reader);
     } else {
-      out.push({ type: 'page', reader: ask.reader, limit: ask.limit, upTo: this.delivered });
+      this.readPage(ask.reader, reader, out);
     }
   }
 
+  private readPage(id: ReaderId, reader: Reader, out: RoomEffect[]): void {
+    if (this.pagesOut.has(id)) return; // Of an earlier open: this one's follows when that is back.
+    this.pagesOut.set(id, reader.openKey);
+    out.push({ type: 'page', reader: id, limit: reader.pageLimit, upTo: reader.cursor });
+  }
+
+  /** The reader a page that came back was made for. One that closed and opened meanwhile gets a page of its own. */
+  private pageOwner(id: ReaderId, out: RoomEffect[]): Reader | undefined {
+    const openKey = this.pagesOut.get(id);
+    this.pagesOut.delete(id);
+    const reader = this.readers.get(id);
+    if (reader?.mode !== 'paging') return undefined;
+    if (reader.openKey === openKey) return reader;
+    this.readPage(id, reader, out);
+    return undefined;
+  }
+
   private onPageRead(input: Extract<DeliveryInput, { type: 'pageRead' }>, context: DeliveryContext, out: RoomEffect[]): void {
-    const reader = this.readers.get(input.reader);
-    if (reader?.mode !== 'paging') return;
+    const reader = this.pageOwner(input.reader, out);
+    if (!reader) return;
     answer(out, reader.openKey, {
       type: 'opened',
       verdict: 'snapshot',

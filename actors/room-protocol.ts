@@ -72,7 +72,9 @@ export interface WaitingCommand {
   answered: boolean;
   /** A committed read has shown that it is not stored. */
   looked: boolean;
-  /** An append of it had an unknown outcome, or lost its number to another. */
+  /** An append of it was made; whatever came of it, a refusal now is a re-validation's. */
+  tried: boolean;
+  /** An append of it had an unknown outcome: found in the log, it is that one and no retry. */
   inDoubt: boolean;
 }
 
@@ -145,7 +147,11 @@ export type DeliveryInput =
   | { readonly type: 'pageRead'; readonly reader: ReaderId; readonly entries: readonly MessageView[]; readonly more: boolean }
   | { readonly type: 'pageFailed' | 'rangeFailed'; readonly reader: ReaderId }
   | { readonly type: 'catchUpFailed' }
-  /** The reader's sink took nothing after this seq; it takes no effect until `ready`. */
+  /**
+   * The reader's sink took nothing after this seq. Until `ready` goes in, the carrier carries out no `deliver`, `emit` or
+   * `attach` for it. Goes in before inputs that came meanwhile, and not at all when a later effect of the same turn was
+   * `detach` or `gone` for this reader: it would be taken for a refusal of the reader's next attachment.
+   */
   | { readonly type: 'refused'; readonly reader: ReaderId; readonly after: number }
   | { readonly type: 'ready'; readonly reader: ReaderId };
 

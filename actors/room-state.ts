@@ -170,7 +170,7 @@ export class RoomState {
       return;
     }
     this.pendingBySender.set(command.by, fromSender + 1);
-    this.pending.push({ key, command, deadlineMs: time.nowMs + this.settings.ackDeadlineMs, answered: false, looked: false, inDoubt: false });
+    this.pending.push({ key, command, deadlineMs: time.nowMs + this.settings.ackDeadlineMs, answered: false, looked: false, tried: false, inDoubt: false });
   }
 
   /** Group commit: everything that waits and can be judged goes as one batch, in order of arrival. */
@@ -208,7 +208,7 @@ export class RoomState {
           before = 'look';
           break;
         }
-        if (waiting.inDoubt) this.counters.revalidationRefusal += 1;
+        if (waiting.tried) this.counters.revalidationRefusal += 1;
         this.conclude(waiting, { type: 'refused', code: judgement.code, message: judgement.message });
         taken += 1;
         continue;
@@ -245,6 +245,7 @@ export class RoomState {
       const name = command.name === undefined ? undefined : { name: command.name };
       return { seq, n, kind, by: command.by, ...name, at: time.wallMs, cid: command.cid, writer: this.settings.writer, ...content };
     });
+    for (const waiting of batch) waiting.tried = true;
     this.pipeline = { step: 'appending', batch, entries };
     this.appendStartedMs = time.nowMs;
     this.out.push({ type: 'append', after: this.head.seq, entries });
@@ -505,7 +506,13 @@ function sameContent({ write }: WriteCommand, entry: Entry): boolean {
       return entry.kind === 'react' && entry.target === write.target && entry.emoji === write.emoji && entry.on === write.on;
     case 'create':
       return entry.kind === 'room';
-    default:
-      return entry.kind === 'member';
+    case 'join':
+      return entry.member?.change === 'joined';
+    case 'leave':
+      return entry.member?.change === 'left';
+    case 'invite':
+      return entry.member?.change === 'invited' && entry.member.user === write.user;
+    case 'kick':
+      return entry.member?.change === 'kicked' && entry.member.user === write.user;
   }
 }

@@ -48,7 +48,7 @@ export class ChatClient {
       onEvent: (name, payload) => this.rooms.onEvent(name, payload),
     });
     this.rooms = new OpenRooms({
-      request: (payload) => this.request('room:open', payload),
+      askOpen: (payload, done) => this.connection.ask('room:open', payload, this.ackTimeoutMs, done),
       isOnline: () => this.connection.isOnline,
       timing: this.timing,
       emitter: this.emitter,
@@ -189,7 +189,9 @@ export class ChatClient {
   // ---- inside ----
 
   private request<Event extends CommandEvent>(event: Event, payload: CommandPayloads[Event]): Promise<CommandAnswers[Event]> {
-    return this.connection.request(event, payload, this.ackTimeoutMs);
+    return new Promise((resolve, reject) => {
+      this.connection.ask(event, payload, this.ackTimeoutMs, (error, answer) => (error ? reject(error) : resolve(answer)));
+    });
   }
 
   private transmit(command: StoringCommand): Promise<WireStored> {

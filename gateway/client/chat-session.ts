@@ -152,7 +152,8 @@ export class ChatSession {
     if (this.isLeaving || this.isEnding) return this.end(client.waiting === 0 ? 0 : 1);
     this.isLeaving = true;
     const untilMs = this.timing.nowMs() + leaveWaitMs;
-    while (!this.isEnding && (client.waiting > 0 || (this.early?.length ?? 0) > 0) && this.timing.nowMs() < untilMs) await new Promise<void>((resolve) => this.timing.after(50, resolve));
+    while (!this.isEnding && (client.waiting > 0 || (this.early?.length ?? 0) > 0) && this.timing.nowMs() < untilMs)
+      await new Promise<void>((resolve) => this.timing.after(50, resolve));
     if (this.isEnding) return;
     if (client.waiting > 0) this.warn(`${plural(client.waiting, 'message was', 'messages were')} not sent`);
     this.end(client.waiting === 0 ? 0 : 1);
@@ -221,7 +222,8 @@ export class ChatSession {
       this.isAway = false;
     } else if (state === 'offline' && !this.wasOnline) {
       this.failures += 1;
-      if (this.failures >= [this.deps.connect.url].flat().length) this.fail(`cannot reach ${String(this.deps.connect.url)}: ${clean(reason)}; is the node running? npm start`);
+      if (this.failures >= [this.deps.connect.url].flat().length)
+        this.fail(`cannot reach ${String(this.deps.connect.url)}: ${clean(reason)}; is the node running? npm start`);
     } else if (state === 'offline' && !this.isAway) {
       this.isAway = true;
       this.warn(`connection lost (${clean(reason)}) … offline, ${plural(client.waiting, 'message', 'messages')} waiting`);

@@ -42,6 +42,7 @@ const steadyMs = 5_000;
 const closingGraceMs = 2_000;
 const reconnectInMsMax = 60_000;
 
+export type Answered<Answer> = (...outcome: [error: ChatError, answer: undefined] | [error: undefined, answer: Answer]) => void;
 type Ack = (error: Error | null, answer?: unknown) => void;
 
 export class Connection {
@@ -88,25 +89,30 @@ export class Connection {
     this.become({ state, reason, ...(code && { code }) });
   }
 
-  request<Event extends CommandEvent>(event: Event, payload: CommandPayloads[Event], timeoutMs: number): Promise<CommandAnswers[Event]> {
+  /**
+   * `done` is called exactly once. For an answer it is called in the turn of its packet, before the packets behind it are
+   * looked at: a promise would be too late for the events that follow the answer in the same chunk of bytes.
+   */
+  ask<Event extends CommandEvent>(
+    event: Event,
+    payload: CommandPayloads[Event],
+    timeoutMs: number,
+    done: Answered<CommandAnswers[Event]>,
+  ): void {
     const { socket } = this;
-    if (!socket || !this.isOnline) return Promise.reject(new ChatError('OFFLINE', 'not connected', true));
-    return new Promise((resolve, reject) => {
-      const onAck: Ack = (error, answer) => {
-        if (error) {
-          if (socket.connected && socket === this.socket) {
-            reject(new ChatError('TIMEOUT', `${event}: no answer within ${timeoutMs} ms`, true));
-            this.suspect(timeoutMs);
-          } else reject(new ChatError('CONNECTION_LOST', `${event}: the connection was lost before the answer`, true));
-          return;
-        }
-        this.heardMs = this.timing.nowMs();
-        const raw = (typeof answer === 'object' && answer !== null ? answer : {}) as { ok?: unknown; error?: unknown };
-        if (raw.ok === true) resolve(answer as CommandAnswers[Event]);
-        else reject(toChatError(raw.error));
-      };
-      socket.timeout(timeoutMs).emit(event, payload ?? {}, onAck);
-    });
+    if (!socket || !this.isOnline) return done(new ChatError('OFFLINE', 'not connected', true), undefined);
+    const onAck: Ack = (error, answer) => {
+      if (error && socket.connected && socket === this.socket) {
+        done(new ChatError('TIMEOUT', `${event}: no answer within ${timeoutMs} ms`, true), undefined);
+        return this.suspect(timeoutMs);
+      }
+      if (error) return done(new ChatError('CONNECTION_LOST', `${event}: the connection was lost before the answer`, true), undefined);
+      this.heardMs = this.timing.nowMs();
+      const raw = (typeof answer === 'object' && answer !== null ? answer : {}) as { ok?: unknown; error?: unknown };
+      if (raw.ok === true) done(undefined, answer as CommandAnswers[Event]);
+      else done(toChatError(raw.error), undefined);
+    };
+    socket.timeout(timeoutMs).emit(event, payload ?? {}, onAck);
   }
 
   private attempt(): void {

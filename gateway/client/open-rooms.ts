@@ -7,6 +7,7 @@
  */
 import type { CommandPayloads, WireEntry, WireOpened } from '../client-protocol.ts';
 import { ChatError } from './chat-error.ts';
+import type { Answered } from './connection.ts';
 import type { Emitter } from './emitter.ts';
 import {
   type CursorAction,
@@ -34,7 +35,8 @@ export interface RoomEvents {
 }
 
 export interface OpenRoomsDeps {
-  readonly request: (payload: CommandPayloads['room:open']) => Promise<WireOpened>;
+  /** Calls `done` before any event behind the answer is looked at. */
+  readonly askOpen: (payload: CommandPayloads['room:open'], done: Answered<WireOpened>) => void;
   readonly isOnline: () => boolean;
   readonly timing: Timing;
   readonly emitter: Pick<Emitter<RoomEvents>, 'emit'>;
@@ -64,7 +66,7 @@ export class OpenRooms {
     return new Promise((resolve, reject) => {
       const room: OpenRoom = { cursor: new RoomCursor(name, start), first: { resolve, reject }, failures: 0 };
       this.rooms.set(name, room);
-      if (this.deps.isOnline()) void this.ask(room);
+      if (this.deps.isOnline()) this.ask(room);
     });
   }
 
@@ -89,7 +91,7 @@ export class OpenRooms {
 
   /** The connection is back. */
   resume(): void {
-    for (const room of this.rooms.values()) void this.ask(room);
+    for (const room of this.rooms.values()) this.ask(room);
   }
 
   onEvent(event: string, payload: unknown): void {
@@ -107,22 +109,18 @@ export class OpenRooms {
     }
   }
 
-  private async ask(room: OpenRoom): Promise<void> {
+  private ask(room: OpenRoom): void {
     const { cursor } = room;
     const { opening, payload } = cursor.begin();
-    let answer: WireOpened;
-    try {
-      answer = await this.deps.request(payload);
-    } catch (error) {
-      if (this.isCurrent(room) && cursor.isCurrent(opening)) this.failed(room, error);
-      return;
-    }
-    room.failures = 0;
-    if (this.isCurrent(room)) this.perform(room, cursor.answered(opening, answer));
+    this.deps.askOpen(payload, (error, answer) => {
+      if (!this.isCurrent(room) || !cursor.isCurrent(opening)) return;
+      if (error) return this.failed(room, error);
+      room.failures = 0;
+      this.perform(room, cursor.answered(opening, answer));
+    });
   }
 
-  private failed(room: OpenRoom, cause: unknown): void {
-    const error = cause instanceof ChatError ? cause : new ChatError('INTERNAL', String(cause), true);
+  private failed(room: OpenRoom, error: ChatError): void {
     const { cursor } = room;
     cursor.rest();
     // CONFLICT: the server saw this opening overtaken by another one of ours.
@@ -165,7 +163,7 @@ export class OpenRooms {
           break;
         case 'reopen':
           timing.after(action.delayMs, () => {
-            if (this.isCurrent(room) && isOnline() && room.cursor.isResting) void this.ask(room);
+            if (this.isCurrent(room) && isOnline() && room.cursor.isResting) this.ask(room);
           });
       }
     }

@@ -8,8 +8,9 @@
 import { LogCorrupt } from '../errors.ts';
 import type { RoomId } from '../ids.ts';
 import { checkCount } from './append-rules.ts';
+import type { CidFilters } from './cid-filter-embedded.ts';
 import type { CommitBatch, CommitJob } from './commit-queue.ts';
-import type { EmbeddedDatabase } from './embedded-database.ts';
+import type { EmbeddedDatabase, Level } from './embedded-database.ts';
 import { isTableDamage } from './embedded-folder.ts';
 import { cidIndexKey, controlKey, encodeSeq, entryKey, headKey, keysUnder, seqMax, seqOfKey, targetKey } from './embedded-keys.ts';
 import type { EmbeddedEntries } from './entries-embedded.ts';
@@ -21,9 +22,24 @@ import type { AppendOutcome } from './room-log.ts';
 export interface AppendDeps {
   readonly database: EmbeddedDatabase;
   readonly heads: EmbeddedHeads;
+  readonly filters: CidFilters;
   readonly entries: EmbeddedEntries;
   /** Hears of each commit. Must not throw. */
   readonly onHead: (room: RoomId, head: HeadState) => void;
+}
+
+/** An entry as it was encoded on arrival, and the message it was thought to follow. */
+export interface StoredDocument {
+  readonly document: string;
+  readonly lastMessage: number;
+}
+
+export interface Append {
+  readonly room: RoomId;
+  readonly after: number;
+  readonly entries: readonly Entry[];
+  readonly documents: readonly StoredDocument[];
+  readonly chars: number;
 }
 
 /** Heads and ids of the batch being planned. */
@@ -53,6 +69,7 @@ export class AppendJob implements CommitJob {
   idsUncertain = false;
   readonly #after: number;
   readonly #entries: readonly Entry[];
+  readonly #documents: readonly StoredDocument[];
   readonly #deps: AppendDeps;
   readonly #view: BatchView;
   readonly #resolve: (outcome: AppendOutcome) => void;
@@ -62,7 +79,7 @@ export class AppendJob implements CommitJob {
   constructor(
     deps: AppendDeps,
     view: BatchView,
-    append: { readonly room: RoomId; readonly after: number; readonly entries: readonly Entry[]; readonly chars: number },
+    append: Append,
     settle: { readonly resolve: (outcome: AppendOutcome) => void; readonly reject: (bug: unknown) => void },
   ) {
     this.room = append.room;
@@ -70,6 +87,7 @@ export class AppendJob implements CommitJob {
     this.idKeys = append.entries.map((entry) => cidIndexKey(append.room, entry.by, entry.cid));
     this.#after = append.after;
     this.#entries = append.entries;
+    this.#documents = append.documents;
     this.#deps = deps;
     this.#view = view;
     this.#resolve = settle.resolve;
@@ -85,6 +103,7 @@ export class AppendJob implements CommitJob {
 
   committed(): void {
     if (!this.#head) return this.#resolve({ type: 'conflict' });
+    this.#deps.filters.add(this.room, this.idKeys);
     this.#deps.heads.committed(this.room, this.#head);
     this.#deps.onHead(this.room, this.#head);
     this.#resolve({ type: 'appended' });
@@ -98,7 +117,7 @@ export class AppendJob implements CommitJob {
   async #planWithReads(batch: CommitBatch, view: BatchView, known: HeadState | undefined): Promise<void> {
     const head = known ?? (await this.#deps.heads.get(this.room));
     if (this.idsUncertain) {
-      const taken = await this.#deps.database.read((level) => level.hasMany([...this.idKeys]));
+      const taken = await this.#index(0, (level) => level.hasMany([...this.idKeys]));
       this.idTaken ||= taken.includes(true);
     }
     this.#planWrites(batch, view, head);
@@ -115,7 +134,9 @@ export class AppendJob implements CommitJob {
     let head = start;
     for (const [index, entry] of this.#entries.entries()) {
       const key = entryKey(room, entry.seq);
-      batch.put(key, sealValue(key, encodeEntry(entry, head.lastMessage)));
+      const early = this.#documents[index] as StoredDocument;
+      const document = early.lastMessage === head.lastMessage ? early.document : encodeEntry(entry, head.lastMessage);
+      batch.put(key, sealValue(key, document));
       const idKey = this.idKeys[index] as string;
       batch.put(idKey, encodeSeq(entry.seq));
       view.ids.add(idKey);
@@ -132,20 +153,22 @@ export class AppendJob implements CommitJob {
   async #scrub(batch: CommitBatch, { target, seq: upTo }: Entry): Promise<void> {
     if (target === undefined || target < 1 || target >= upTo) return;
     const under = `t!${this.room}!${encodeSeq(target)}!`;
-    const stored = await this.#deps.database.read(async (level) => {
-      try {
-        return await level.keys(keysUnder(under)).all();
-      } catch (cause) {
-        if (isTableDamage(cause)) throw new LogCorrupt(this.room, target, 'the index of its changes cannot be read');
-        throw cause;
-      }
-    });
+    const stored = await this.#index(target, (level) => level.keys(keysUnder(under)).all());
     const changes = [...stored, ...batch.keysUnder(under)].map(seqOfKey).filter((seq) => seq < upTo);
     for (const seq of new Set([target, ...changes])) {
       const { entry, previousMessage } = await this.#stored(batch, seq);
       if (seq !== target && entry.kind !== 'modify') continue;
       const key = entryKey(this.room, seq);
       batch.put(key, sealValue(key, encodeEntry(scrub(entry), previousMessage)));
+    }
+  }
+
+  async #index<T>(seq: number, task: (level: Level) => Promise<T>): Promise<T> {
+    try {
+      return await this.#deps.database.read(task);
+    } catch (cause) {
+      if (isTableDamage(cause)) throw new LogCorrupt(this.room, seq, 'an index of the room cannot be read');
+      throw cause;
     }
   }
 

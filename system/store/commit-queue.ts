@@ -40,8 +40,8 @@ export interface CommitJob {
 }
 
 export interface CommitQueueDeps<Job extends CommitJob> {
-  /** Reads what jobs need before they plan, in one go. */
-  readonly lookUp: (jobs: readonly Job[]) => Promise<void>;
+  /** Reads what jobs need before they plan, in one go. No promise: nothing had to be read. */
+  readonly lookUp: (jobs: readonly Job[]) => Promise<void> | undefined;
   /** Writes and syncs. Resolves when durable. */
   readonly write: (pairs: readonly string[]) => Promise<void>;
 }
@@ -91,7 +91,8 @@ export class CommitQueue<Job extends CommitJob> {
       const jobs = this.#arrived;
       this.#arrived = [];
       try {
-        await this.#deps.lookUp(jobs);
+        const reading = this.#deps.lookUp(jobs);
+        if (reading) await reading;
         this.#ready.push(...jobs);
         if (!this.#committing) void this.#commitReady();
       } catch (cause) {

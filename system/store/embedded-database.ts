@@ -13,6 +13,8 @@ import { Fault } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { isTableDamage, openLevel, probeFolder, repairTables } from './embedded-folder.ts';
 
+export type Level = ClassicLevel<string, string>;
+
 export interface EmbeddedDatabaseOptions {
   readonly dir: string;
   readonly clock: Clock;
@@ -27,8 +29,9 @@ const reopenDelayMaxMs = 2_000;
 export class EmbeddedDatabase {
   readonly #options: EmbeddedDatabaseOptions;
   /** undefined while the database is closed: between two lives, or for good. */
-  #level: ClassicLevel<string, string> | undefined;
+  #level: Level | undefined;
   #state: 'up' | 'down' | 'closed' = 'up';
+  #isDraining = false;
   #downCause: unknown;
   #readsInFlight = 0;
   #readsDone: (() => void) | undefined;
@@ -42,20 +45,30 @@ export class EmbeddedDatabase {
     return new EmbeddedDatabase(options, await openLevel(options.dir, options.log));
   }
 
-  private constructor(options: EmbeddedDatabaseOptions, level: ClassicLevel<string, string>) {
+  private constructor(options: EmbeddedDatabaseOptions, level: Level) {
     this.#options = options;
     this.#level = level;
   }
 
-  /** The reason why a write would be refused now; undefined when it would be tried. */
+  /** From now on new calls are refused; what was accepted before can still read and write. */
+  drain(): void {
+    this.#isDraining = true;
+  }
+
+  /** Throws when the store is closed to callers. */
+  assertServing(): void {
+    if (this.#isDraining) throw new Fault('STORE_UNAVAILABLE', 'the store is closed');
+  }
+
+  /** The reason why a caller's write is refused now; undefined when it will be tried. */
   refusal(): Fault | undefined {
-    if (this.#state === 'up') return undefined;
-    if (this.#state === 'closed') return new Fault('STORE_UNAVAILABLE', 'the store is closed');
+    if (this.#state === 'up' && !this.#isDraining) return undefined;
+    if (this.#isDraining) return new Fault('STORE_UNAVAILABLE', 'the store is closed');
     return new Fault('STORE_UNAVAILABLE', 'the data folder takes no writes; see store.down in the log', this.#downCause);
   }
 
   /** Runs reads against the open database. Damage is passed on as LevelDB says it; everything else is a Fault. */
-  async read<T>(task: (level: ClassicLevel<string, string>) => Promise<T>): Promise<T> {
+  async read<T>(task: (level: Level) => Promise<T>): Promise<T> {
     while (this.#swap) await this.#swap;
     const level = this.#level;
     if (!level) throw this.refusal() ?? new Fault('STORE_UNAVAILABLE', 'the store is not open');

@@ -30,10 +30,10 @@ export class EmbeddedMessages {
     let seq = upTo;
     let isDense = true;
     while (seq >= 1 && found.length < limit) {
-      const from = isDense ? Math.max(seq - (limit - found.length) + 1, 1) : seq;
-      const block = await this.#entries.range(room, from, seq);
+      const from: number = isDense ? Math.max(seq - (limit - found.length) + 1, 1) : seq;
+      const block: readonly StoredEntry[] = await this.#entries.range(room, from, seq);
       for (const { entry } of block.toReversed()) if (isMessage(entry)) found.push(entry);
-      const { previousMessage } = block[0] as StoredEntry;
+      const { previousMessage }: StoredEntry = block[0] as StoredEntry;
       if (previousMessage >= from) throw new LogCorrupt(room, from, 'it names a later entry as the message before it');
       isDense = from - previousMessage <= denseGapMax;
       seq = previousMessage;

@@ -7,13 +7,14 @@
  */
 import { LogCorrupt } from '../errors.ts';
 import type { Cid, RoomId, UserId } from '../ids.ts';
-import { type AppendDeps, AppendJob, type BatchView } from './append-job-embedded.ts';
+import { type AppendDeps, AppendJob, type BatchView, type StoredDocument } from './append-job-embedded.ts';
 import { checkNumbering, messagesLimit, rejectionOf, windowOf } from './append-rules.ts';
-import type { EmbeddedDatabase } from './embedded-database.ts';
+import type { CidFilters } from './cid-filter-embedded.ts';
+import type { EmbeddedDatabase, Level } from './embedded-database.ts';
 import { isTableDamage } from './embedded-folder.ts';
 import { cidIndexKey, controlKey, decodeSeq, encodeSeq, keysUnder, seqMax, seqOfKey } from './embedded-keys.ts';
 import { EmbeddedEntries } from './entries-embedded.ts';
-import { type Entry, type EntryRef, emptyHead, type Head } from './entry.ts';
+import { type Entry, type EntryRef, emptyHead, type Head, isMessage } from './entry.ts';
 import { encodeEntry } from './entry-document.ts';
 import { EmbeddedHeads, emptyHeadState, toHead } from './heads-embedded.ts';
 import { EmbeddedMessages } from './messages-embedded.ts';
@@ -22,6 +23,7 @@ import type { AppendOutcome, Range, RoomLog } from './room-log.ts';
 export interface EmbeddedRoomLogDeps {
   readonly database: EmbeddedDatabase;
   readonly heads: EmbeddedHeads;
+  readonly filters: CidFilters;
   readonly view: BatchView;
   /** Rooms whose damage is known, and where it is. */
   readonly damaged: ReadonlyMap<RoomId, LogCorrupt>;
@@ -45,17 +47,22 @@ export class EmbeddedRoomLog implements RoomLog {
     this.#deps = deps;
     this.#entries = new EmbeddedEntries(deps.database);
     this.#messages = new EmbeddedMessages(this.#entries);
-    this.#appendDeps = { database: deps.database, heads: deps.heads, entries: this.#entries, onHead: (room, head) => this.#tell(room, toHead(head)) };
+    this.#appendDeps = { database: deps.database, heads: deps.heads, filters: deps.filters, entries: this.#entries, onHead: (room, head) => this.#tell(room, toHead(head)) };
   }
 
   async append(room: RoomId, after: number, entries: readonly Entry[]): Promise<AppendOutcome> {
     checkNumbering(room, after, entries);
     const cause = this.#deps.damaged.get(room) ?? this.#deps.database.refusal();
     if (cause) return { type: 'unknown', cause };
+    // Nearly always right; the job encodes again what follows another message than this one.
+    let lastMessage = this.#deps.heads.cached(room)?.lastMessage ?? 0;
     let chars = 0;
     const ids = new Set<string>();
+    const documents: StoredDocument[] = [];
     for (const [index, entry] of entries.entries()) {
-      const document = encodeEntry(entry, 0);
+      const document = encodeEntry(entry, lastMessage);
+      documents.push({ document, lastMessage });
+      if (isMessage(entry)) lastMessage = entry.seq;
       const reason = rejectionOf(entry, document);
       if (reason !== undefined) return { type: 'rejected', index, reason };
       chars += document.length + entryOverheadChars;
@@ -66,7 +73,7 @@ export class EmbeddedRoomLog implements RoomLog {
       const job: AppendJob = new AppendJob(
         this.#appendDeps,
         this.#deps.view,
-        { room, after, entries, chars },
+        { room, after, entries, documents, chars },
         {
           resolve: (outcome) => {
             this.#leave(job);
@@ -87,19 +94,33 @@ export class EmbeddedRoomLog implements RoomLog {
     });
   }
 
-  /** Stage one of the commit queue: heads and ids of these appends, in one read each. */
-  async lookUp(jobs: readonly AppendJob[]): Promise<void> {
+  /** Stage one of the commit queue: heads and ids of these appends, as far as memory does not know them. */
+  lookUp(jobs: readonly AppendJob[]): Promise<void> | undefined {
+    const { heads, filters } = this.#deps;
+    const unknown = jobs.filter((job) => {
+      const head = heads.cached(job.room);
+      return !head || filters.ask(job.room, head.seq, job.idKeys) === 'unsure';
+    });
+    return unknown.length === 0 ? undefined : this.#lookUpOnDisk(unknown);
+  }
+
+  async #lookUpOnDisk(jobs: readonly AppendJob[]): Promise<void> {
     const keys = jobs.flatMap((job) => job.idKeys);
-    const [taken] = await Promise.all([
-      this.#deps.database.read((level) => level.hasMany(keys)),
-      this.#deps.heads.getMany(jobs.map(({ room }) => room)),
-    ]);
+    const idsTaken = this.#deps.database.read(async (level) => {
+      try {
+        return await level.hasMany(keys);
+      } catch (cause) {
+        if (isTableDamage(cause)) return undefined;
+        throw cause;
+      }
+    });
+    const [taken] = await Promise.all([idsTaken, this.#deps.heads.getMany(jobs.map(({ room }) => room))]);
     let position = 0;
     for (const job of jobs) {
-      for (const _key of job.idKeys) {
-        if (taken[position]) job.idTaken = true;
-        position += 1;
-      }
+      // Somebody's index cannot be read: each job asks for itself, so that only the damaged room is refused.
+      if (!taken) job.idsUncertain = true;
+      else if (taken.slice(position, position + job.idKeys.length).includes(true)) job.idTaken = true;
+      position += job.idKeys.length;
     }
   }
 
@@ -110,6 +131,7 @@ export class EmbeddedRoomLog implements RoomLog {
   }
 
   async at(refs: readonly EntryRef[]): Promise<readonly (Entry | undefined)[]> {
+    this.#deps.database.assertServing();
     for (const { room } of refs) this.#refuseDamaged(room);
     const heads = await this.#deps.heads.getMany(refs.map(({ room }) => room));
     const present: EntryRef[] = [];
@@ -123,11 +145,13 @@ export class EmbeddedRoomLog implements RoomLog {
   }
 
   async heads(rooms: readonly RoomId[]): Promise<readonly Head[]> {
+    this.#deps.database.assertServing();
     const heads = await this.#deps.heads.getMany(rooms);
     return heads.map((head) => (head instanceof LogCorrupt ? emptyHead : toHead(head)));
   }
 
   async lastMessages(rooms: readonly RoomId[]): Promise<readonly (Entry | undefined)[]> {
+    this.#deps.database.assertServing();
     const heads = await this.#deps.heads.getMany(rooms);
     const refs = heads.map((head, index) => {
       const room = rooms[index] as RoomId;
@@ -220,7 +244,7 @@ export class EmbeddedRoomLog implements RoomLog {
   }
 
   /** Reads an index of a room; what LevelDB cannot read there is the room's damage. */
-  async #index<T>(room: RoomId, seq: number, task: Parameters<typeof EmbeddedDatabase.prototype.read<T>>[0]): Promise<T> {
+  async #index<T>(room: RoomId, seq: number, task: (level: Level) => Promise<T>): Promise<T> {
     try {
       return await this.#deps.database.read(task);
     } catch (cause) {
@@ -230,6 +254,7 @@ export class EmbeddedRoomLog implements RoomLog {
   }
 
   async #head(room: RoomId): Promise<Head> {
+    this.#deps.database.assertServing();
     this.#refuseDamaged(room);
     return this.#deps.heads.get(room);
   }

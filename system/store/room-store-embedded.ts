@@ -8,6 +8,7 @@
 import { LogCorrupt } from '../errors.ts';
 import type { RoomId } from '../ids.ts';
 import { AppendJob, BatchView } from './append-job-embedded.ts';
+import { CidFilters } from './cid-filter-embedded.ts';
 import { CommitQueue } from './commit-queue.ts';
 import { EmbeddedDatabase, type EmbeddedDatabaseOptions } from './embedded-database.ts';
 import { damagePrefix, keysUnder } from './embedded-keys.ts';
@@ -21,6 +22,11 @@ export type EmbeddedStoreOptions = EmbeddedDatabaseOptions;
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<RoomStore> {
   const database = await EmbeddedDatabase.open(options);
   const heads = new EmbeddedHeads(database);
+  const filters = new CidFilters((room, each) =>
+    database.read(async (level) => {
+      for await (const key of level.keys(keysUnder(`i!${room}!`))) each(key);
+    }),
+  );
   const damaged = new Map<RoomId, LogCorrupt>();
   const readDamaged = async (): Promise<void> => {
     damaged.clear();
@@ -34,6 +40,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const log = new EmbeddedRoomLog({
     database,
     heads,
+    filters,
     view: new BatchView(),
     damaged,
     submit: (job) => queue.submit(job),
@@ -41,6 +48,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   });
   database.onReopen = async () => {
     heads.forgetAll();
+    filters.forgetAll();
     await readDamaged();
   };
   try {

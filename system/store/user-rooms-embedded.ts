@@ -65,6 +65,7 @@ export class EmbeddedUserRooms implements UserRooms {
   }
 
   async list(user: UserId, limit: number): Promise<readonly UserRoom[]> {
+    this.#database.assertServing();
     const prefix = `u!${user}!`;
     return this.#database.read(async (level) => {
       const found: UserRoom[] = [];

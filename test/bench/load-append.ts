@@ -60,7 +60,12 @@ export class LoadAppend implements LoadHandlers {
     this.#isRunning = false;
     while (this.#outstanding > 0 && this.#failure === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
     if (this.#failure !== undefined) throw new Error(this.#failure);
-    return { perSecond: (acked * 1_000) / elapsedMs, acked: this.#acked, stored: await this.#stored(), loadCpuShare: (cpu.user + cpu.system) / 1_000 / elapsedMs };
+    return {
+      perSecond: (acked * 1_000) / elapsedMs,
+      acked: this.#acked,
+      stored: await this.#stored(),
+      loadCpuShare: (cpu.user + cpu.system) / 1_000 / elapsedMs,
+    };
   }
 
   /** Messages by the rooms' own count. The create entry of each is no message. */

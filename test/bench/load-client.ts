@@ -92,7 +92,7 @@ export class LoadClient {
     }
     mask.copy(frame, headerBytes - 4);
     frame.write(packet, headerBytes, 'utf8');
-    for (let index = 0; index < bytes; index += 1) frame[headerBytes + index]! ^= mask[index & 3] as number;
+    for (let at = headerBytes; at < frame.length; at += 1) frame[at] = (frame[at] as number) ^ (mask[(at - headerBytes) & 3] as number);
     this.#socket.write(frame);
   }
 
@@ -129,7 +129,8 @@ export class LoadClient {
   }
 
   #onFrame(head: number, data: Buffer, start: number, end: number): void {
-    if (head !== 0x81) return this.#end(head === 0x88 ? 'the server closed the websocket' : `a frame that starts with 0x${head.toString(16)}`);
+    if (head !== 0x81)
+      return this.#end(head === 0x88 ? 'the server closed the websocket' : `a frame that starts with 0x${head.toString(16)}`);
     if (data[start] === char2) return this.#write('3');
     if (data[start] === char0) return this.#write(this.#hello);
     if (data[start] !== char4) return this.#end(`engine packet ${data.toString('utf8', start, Math.min(end, start + 80))}`);
@@ -157,6 +158,11 @@ export class LoadClient {
 
 function upgradeRequest(port: number): string {
   const key = randomBytes(16).toString('base64');
-  const lines = ['GET /socket.io/?EIO=4&transport=websocket HTTP/1.1', `Host: 127.0.0.1:${port}`, 'Connection: Upgrade', 'Upgrade: websocket'];
+  const lines = [
+    'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1',
+    `Host: 127.0.0.1:${port}`,
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+  ];
   return [...lines, `Sec-WebSocket-Key: ${key}`, 'Sec-WebSocket-Version: 13', '', ''].join('\r\n');
 }

@@ -53,10 +53,14 @@ export class LoadHot implements LoadHandlers {
 
   async setup({ arm, port, secret, rooms, membersPerRoom }: HotSetup): Promise<void> {
     for (let index = 0; index < rooms; index += 1) this.#rooms.push(new LoadRoom(`hot-${index}`));
-    const places = this.#rooms.flatMap((room) => Array.from({ length: membersPerRoom }, (_, index) => ({ room, user: `u-${room.id}-${index}` })));
+    const places = this.#rooms.flatMap((room) =>
+      Array.from({ length: membersPerRoom }, (_, index) => ({ room, user: `u-${room.id}-${index}` })),
+    );
     for (let from = 0; from < places.length; from += connectsAtOnce) {
       const group = places.slice(from, from + connectsAtOnce);
-      const clients = await Promise.all(group.map(({ user }) => LoadClient.connect(port, arm === 'bare' ? undefined : tokenFor(user, secret), this)));
+      const clients = await Promise.all(
+        group.map(({ user }) => LoadClient.connect(port, arm === 'bare' ? undefined : tokenFor(user, secret), this)),
+      );
       for (const [index, client] of clients.entries()) {
         const { room } = group[index] as (typeof group)[number];
         const member: Member = { client, room, cursor: 0 };
@@ -116,7 +120,8 @@ export class LoadHot implements LoadHandlers {
 
   /** Everything acknowledged is at everybody, and nothing else is, but for commands whose answer says "outcome unknown". */
   #verify(sent: number): void {
-    if (this.#acked + this.#refusals() !== sent) this.#violations.push(`${sent} sent, ${this.#acked} acknowledged, ${this.#refusals()} refused`);
+    if (this.#acked + this.#refusals() !== sent)
+      this.#violations.push(`${sent} sent, ${this.#acked} acknowledged, ${this.#refusals()} refused`);
     let unknown = (this.#refused['STORE_UNAVAILABLE'] ?? 0) + (this.#refused['INTERNAL'] ?? 0);
     for (const room of this.#rooms) {
       const surplus = (room.members[0]?.cursor ?? 0) - room.headSeq;
@@ -127,7 +132,8 @@ export class LoadHot implements LoadHandlers {
       }
       if (room.behind() > 0) this.#violations.push(`${room.behind()} members of ${room.id} are not at ${room.headSeq}`);
     }
-    if (this.#tally.deliveries !== this.#expected()) this.#violations.push(`${this.#tally.deliveries} deliveries, expected ${this.#expected()}`);
+    if (this.#tally.deliveries !== this.#expected())
+      this.#violations.push(`${this.#tally.deliveries} deliveries, expected ${this.#expected()}`);
   }
 
   #expected(): number {

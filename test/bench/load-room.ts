@@ -25,7 +25,13 @@ export interface Tally {
   readonly violations: string[];
 }
 
-export const newTally = (violations: string[] = []): Tally => ({ deliveries: 0, frames: 0, lastDeliveryMs: 0, latencies: new Latencies(), violations });
+export const newTally = (violations: string[] = []): Tally => ({
+  deliveries: 0,
+  frames: 0,
+  lastDeliveryMs: 0,
+  latencies: new Latencies(),
+  violations,
+});
 
 interface CheckedFrame {
   readonly bytes: Buffer;
@@ -85,9 +91,13 @@ export class LoadRoom {
   }
 
   #check(member: Member, data: Buffer, start: number, end: number, tally: Tally): CheckedFrame | undefined {
-    const [event, body] = JSON.parse(data.toString('utf8', start, end)) as [string, { room?: string; entries?: ReceivedEntry[] } & ReceivedEntry];
+    const [event, body] = JSON.parse(data.toString('utf8', start, end)) as [
+      string,
+      { room?: string; entries?: ReceivedEntry[] } & ReceivedEntry,
+    ];
     if (event !== 'entries' && event !== 'message') {
-      if (event === 'closing' || event === 'room:gone') this.#violated(tally, `a member of ${this.id} was told ${data.toString('utf8', start, end)}`);
+      if (event === 'closing' || event === 'room:gone')
+        this.#violated(tally, `a member of ${this.id} was told ${data.toString('utf8', start, end)}`);
       return undefined;
     }
     if (body.room !== this.id) this.#violated(tally, `a member of ${this.id} got an entry of ${body.room}`);

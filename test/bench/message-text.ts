@@ -5,12 +5,15 @@ import { Random } from '../simulation/random.ts';
 
 const bytesMin = 80;
 const bytesMax = 200;
-const words = 'the quick brown fox jumps over a lazy dog while zoe drinks strong coffee and sings along; ';
-
 const random = new Random(1);
-const texts = Array.from({ length: 256 }, () => words.repeat(3).slice(0, random.int(bytesMin, bytesMax)));
+
+/** Words that do not repeat, so that a store's compression gains no more than it would from people's talk. */
+const word = (): string => Array.from({ length: random.int(2, 9) }, () => random.pick([...'eeeaaiioouttnnssrrhldcmfpgwybvk'])).join('');
+const makeText = (bytes: number): string => Array.from({ length: 100 }, word).join(' ').slice(0, bytes);
+const texts = Array.from({ length: 1_024 }, () => makeText(random.int(bytesMin, bytesMax)));
 
 export const textOf = (index: number): string => texts[index % texts.length] as string;
+
 /** A text of the same lengths that begins with a time, for measuring latency where it arrives. */
 export function timedText(index: number, sentAtMs: number): string {
   const time = `${sentAtMs.toFixed(2)} `;

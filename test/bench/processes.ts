@@ -31,10 +31,19 @@ interface Reply {
   readonly id: number;
   readonly value?: unknown;
   readonly error?: string;
+  readonly progress?: string;
 }
 
 /** Kept of what a child printed, for when it dies. */
 const lastWordsChars = 4_000;
+
+export interface ProcessOptions {
+  readonly args?: readonly string[];
+  /** Beside what the caller's environment has; its CHAT_ variables are left out. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Lines that come before the answer of a long call. */
+  readonly onProgress?: (line: string) => void;
+}
 
 export class BenchProcess {
   readonly #child: ChildProcess;
@@ -46,8 +55,8 @@ export class BenchProcess {
   #lastWords = '';
   #nextId = 0;
 
-  /** `script`: from dist/, as system/main.js. `environment` replaces every CHAT_ variable of the caller's. */
-  constructor(script: string, core: Core, options: { readonly args?: readonly string[]; readonly environment?: Readonly<Record<string, string>> } = {}) {
+  /** `script`: from dist/, as system/main.js. */
+  constructor(script: string, core: Core, options: ProcessOptions = {}) {
     this.#name = script;
     const path = fileURLToPath(new URL(`../../${script}`, import.meta.url));
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CHAT_')));
@@ -64,6 +73,7 @@ export class BenchProcess {
       });
     }
     this.#child.on('message', (reply: Reply) => {
+      if (reply.progress !== undefined) return options.onProgress?.(reply.progress);
       const waiting = this.#waiting.get(reply.id);
       this.#waiting.delete(reply.id);
       if (reply.error === undefined) waiting?.resolve(reply.value);

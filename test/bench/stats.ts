@@ -38,8 +38,8 @@ export class Latencies {
 
   add(latencyMs: number): void {
     this.#count += 1;
-    if (latencyMs < 1_000) this.#fine[latencyMs <= 0 ? 0 : Math.floor(latencyMs * 10)]! += 1;
-    else this.#coarse[Math.min(5_900, Math.floor((latencyMs - 1_000) / 10))]! += 1;
+    if (latencyMs < 1_000) increment(this.#fine, latencyMs <= 0 ? 0 : Math.floor(latencyMs * 10));
+    else increment(this.#coarse, Math.min(5_900, Math.floor((latencyMs - 1_000) / 10)));
   }
 
   get count(): number {
@@ -60,6 +60,10 @@ export class Latencies {
     }
     return 60_000;
   }
+}
+
+function increment(bins: Float64Array, bin: number): void {
+  bins[bin] = (bins[bin] as number) + 1;
 }
 
 export interface Climb<Step> {

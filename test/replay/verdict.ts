@@ -96,7 +96,7 @@ export function judgeRoom(record: RoomRecord): RoomVerdict {
     violations.push({ room: record.room, what, ...(seq !== undefined && { seq }), ...(user !== undefined && { user }) });
   };
   const log = judgeLog(record, report);
-  const byUser = Map.groupBy(record.log, (entry) => entry.by);
+  const byUser = groupByUser(record.log);
   for (const person of record.people) {
     for (const complaint of person.complaints) report(complaint, { user: person.user });
     judgeDeeds(person, byUser.get(person.user) ?? [], log, record.isRaw, report);
@@ -106,7 +106,23 @@ export function judgeRoom(record: RoomRecord): RoomVerdict {
   const stays = record.people.flatMap((person) => person.stays);
   const count = (of: (stay: Stay) => number) => stays.reduce((sum, stay) => sum + of(stay), 0);
   const acked = record.people.flatMap((person) => person.deeds).filter((deed) => deed.type === 'send' && deed.seq !== undefined).length;
-  return { violations, entries: record.log.length, acked, seen: count((stay) => stay.seqs.length), jumps: count((stay) => stay.jumps.length) };
+  return {
+    violations,
+    entries: record.log.length,
+    acked,
+    seen: count((stay) => stay.seqs.length),
+    jumps: count((stay) => stay.jumps.length),
+  };
+}
+
+function groupByUser(log: readonly WireEntry[]): ReadonlyMap<string, readonly WireEntry[]> {
+  const groups = new Map<string, WireEntry[]>();
+  for (const entry of log) {
+    const group = groups.get(entry.by);
+    if (group) group.push(entry);
+    else groups.set(entry.by, [entry]);
+  }
+  return groups;
 }
 
 /** The log by itself: 1, 2, 3 … without holes, each id once, the count of messages right. */
@@ -158,7 +174,8 @@ function judgeSend(user: string, deed: SendDeed, log: Log, report: Report): void
   if (failure !== undefined) return report(`a message was refused: ${failure}`, { user });
   if (seq === undefined) return report(`a message was never acknowledged (cid ${cid})`, { user });
   const entry = log.get(seq);
-  if (!entry || entry.cid !== cid || entry.by !== user) return report('lost: acknowledged, but not in the log at its number', { seq, user });
+  if (!entry || entry.cid !== cid || entry.by !== user)
+    return report('lost: acknowledged, but not in the log at its number', { seq, user });
   if (entry.text !== text) report('altered: the log has another text than was sent', { seq, user });
   if (entry.replyTo !== replyTo || entry.kind !== (replyTo === undefined ? 'message' : 'reply')) {
     report(`altered: answers #${entry.replyTo ?? 'none'}, not #${replyTo ?? 'none'}`, { seq, user });
@@ -173,16 +190,20 @@ function tokenOf(entry: WireEntry): string {
 }
 
 function judgeStays({ user, stays, isConnected }: PersonRecord, log: Log, { log: entries, isRaw }: RoomRecord, report: Report): void {
-  const arrivals = entries.filter((entry) => entry.kind === 'room' || entry.member?.change === 'joined').filter((entry) => entry.by === user);
+  const arrivals = entries
+    .filter((entry) => entry.kind === 'room' || entry.member?.change === 'joined')
+    .filter((entry) => entry.by === user);
   for (const [number, stay] of stays.entries()) {
     const end = judgeScreen(user, stay, log, isRaw, report);
     const arrival = arrivals[number];
-    if (arrival && arrival.seq <= stay.since) report(`the screen began at #${stay.since + 1}, after the arrival`, { seq: arrival.seq, user });
+    if (arrival && arrival.seq <= stay.since)
+      report(`the screen began at #${stay.since + 1}, after the arrival`, { seq: arrival.seq, user });
     const last = log.get(end);
     const sawLeaving = last?.member?.change === 'left' && last.member.user === user;
     if (stay.end === 'left' && isRaw && !sawLeaving) report(`the screen ended at #${end}, before the leaving`, { seq: end, user });
     const head = entries.at(-1)?.seq ?? 0;
-    if (stay.end === 'open' && isConnected && end !== head) report(`the screen ends at #${end}, the log at #${head}`, { seq: end + 1, user });
+    if (stay.end === 'open' && isConnected && end !== head)
+      report(`the screen ends at #${end}, the log at #${head}`, { seq: end + 1, user });
   }
 }
 
@@ -212,6 +233,7 @@ function judgeStrangers({ log, people, readers }: RoomRecord, report: Report): v
   const reading = new Set(readers);
   for (const entry of log) {
     if (known.has(entry.by)) continue;
-    if (!reading.has(entry.by) || entry.kind !== 'member') report('in the log, by somebody who sent nothing', { seq: entry.seq, user: entry.by });
+    if (!reading.has(entry.by) || entry.kind !== 'member')
+      report('in the log, by somebody who sent nothing', { seq: entry.seq, user: entry.by });
   }
 }

@@ -24,7 +24,8 @@ export class NodeModel implements NodeSide {
   private readonly store: StoreModel;
   private readonly random: Random;
   private readonly rooms = new Map<RoomId, RoomInstance[]>();
-  private readonly dying = new Set<RoomInstance>();
+  /** Rooms whose actor died here: an append of its may still be under way, so the next is not the log's only writer. */
+  private readonly bereft = new Set<RoomId>();
   private readonly connections = new Set<Connection>();
   private pausedUntilMs = 0;
   private backlog: (() => void)[] = [];
@@ -57,11 +58,9 @@ export class NodeModel implements NodeSide {
     return [...this.rooms.values()].flat();
   }
 
-  private instance(room: RoomId): RoomInstance | undefined {
+  private instance(room: RoomId): RoomInstance {
     const instances = this.rooms.get(room) ?? [];
-    if (instances.length > 0) return instances.length === 1 ? instances[0] : this.random.pick(instances);
-    // The only writer of a log must be sure that no append of its predecessor is still under way.
-    if (!this.world.options.sharedLog && [...this.dying].some((dead) => dead.room === room && dead.appendsOut > 0)) return undefined;
+    if (instances.length > 0) return this.random.pick(instances);
     return this.startRoom(room);
   }
 
@@ -69,7 +68,7 @@ export class NodeModel implements NodeSide {
   startRoom(room: RoomId): RoomInstance {
     this.instances += 1;
     const name = `${this.incarnation}${String.fromCharCode(96 + Math.min(26, this.instances))}`;
-    const instance = new RoomInstance(this.world, this.store, this, room, name);
+    const instance = new RoomInstance(this.world, this.store, this, room, name, this.world.options.sharedLog || this.bereft.has(room));
     this.rooms.set(room, [...(this.rooms.get(room) ?? []), instance]);
     if (this.world.isTracing) this.world.say(room, `${name.padEnd(9)} starts`);
     return instance;
@@ -80,7 +79,7 @@ export class NodeModel implements NodeSide {
     if (this.world.isTracing) this.world.say(instance.room, `${instance.name.padEnd(9)} DIES: ${why}`);
     const readers = instance.kill();
     this.forget(instance);
-    if (instance.appendsOut > 0) this.dying.add(instance);
+    this.bereft.add(instance.room);
     for (const connection of readers) connection.tell({ type: 'gone', room: instance.room, reason: 'unavailable' });
   }
 
@@ -103,10 +102,6 @@ export class NodeModel implements NodeSide {
       const opened = (this.rooms.get(room) ?? []).find((instance) => instance.hasReader(connection));
       if (request.type === 'close') return opened?.close(connection);
       const instance = (request.type === 'open' ? opened : undefined) ?? this.instance(room);
-      if (!instance) {
-        this.world.after(5, () => this.onRequest(connection, id, request));
-        return;
-      }
       const { user } = connection;
       switch (request.type) {
         case 'command':
@@ -168,7 +163,7 @@ export class NodeModel implements NodeSide {
     this.world.count('node crash');
     for (const instance of this.live()) instance.kill();
     this.rooms.clear();
-    this.dying.clear();
+    this.bereft.clear();
     this.isUp = false;
     this.process.isAlive = false;
     this.backlog = [];

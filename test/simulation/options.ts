@@ -50,13 +50,16 @@ export interface SimOptions {
   readonly storeBug?: StoreBug;
 }
 
-export function drawOptions(seed: number, fixed: Partial<SimOptions> = {}): SimOptions {
+/** Options set by hand; the rest is drawn. */
+export type FixedOptions = Partial<Omit<SimOptions, 'settings'>> & { readonly settings?: Partial<SimOptions['settings']> };
+
+export function drawOptions(seed: number, fixed: FixedOptions = {}): SimOptions {
   const random = new Random(seed).fork('options');
   const rare = (most: number): number => (random.chance(0.5) ? 0 : random.next() * most);
   const nodes = fixed.nodes ?? random.int(1, 3);
   const zombies = random.chance(0.3);
   const wire = random.chance(0.75);
-  const tail = random.chance(0.5);
+  const tail = fixed.tail ?? random.chance(0.5);
   const isCalm = random.chance(0.15);
   const fault = (most: number): number => (isCalm ? 0 : rare(most));
   const drawn: SimOptions = {
@@ -107,6 +110,6 @@ export function drawOptions(seed: number, fixed: Partial<SimOptions> = {}): SimO
     },
   };
   const canRestPoll = tail && random.chance(0.3);
-  const options = { ...drawn, ...(canRestPoll ? { poll: false, tailDrop: 0 } : undefined), ...fixed };
+  const options = { ...drawn, ...(canRestPoll ? { poll: false, tailDrop: 0 } : undefined), ...fixed, settings: { ...drawn.settings, ...fixed.settings } };
   return { ...options, sharedLog: options.nodes > 1 || options.zombies };
 }

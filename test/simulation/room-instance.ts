@@ -22,7 +22,6 @@ export class RoomInstance {
   readonly room: RoomId;
   readonly machine: Machine;
   isAlive = true;
-  appendsOut = 0;
   private readonly world: World;
   private readonly store: StoreModel;
   private readonly node: NodeModel;
@@ -37,15 +36,14 @@ export class RoomInstance {
   private readonly attached = new Set<ReaderId>();
   private readonly blocked = new Set<ReaderId>();
 
-  constructor(world: World, store: StoreModel, node: NodeModel, room: RoomId, name: string) {
+  constructor(world: World, store: StoreModel, node: NodeModel, room: RoomId, name: string, sharedLog: boolean) {
     this.world = world;
     this.store = store;
     this.node = node;
     this.room = room;
     this.name = name;
     this.random = world.random(`instance ${name} ${room}`);
-    const { settings, sharedLog } = world.options;
-    this.machine = new world.machine({ ...settings, sharedLog, writer: node.incarnation });
+    this.machine = new world.machine({ ...world.options.settings, sharedLog, writer: node.incarnation });
     this.feed({ type: 'start' });
   }
 
@@ -91,7 +89,7 @@ export class RoomInstance {
     this.isFlushing = false;
     if (!this.isAlive || this.queue.length === 0) return;
     const inputs = this.world.options.batchTurns ? this.queue.splice(0) : this.queue.splice(0, 1);
-    for (const input of inputs) if (input.type === 'ready') this.blocked.delete(input.reader);
+    for (const input of inputs) if (input.type === 'ready' && this.blocked.delete(input.reader)) this.world.count('paused reader resumed');
     const effects = this.machine.handle(inputs, this.time());
     this.world.mark(inputs[0]?.type ?? '', effects.length);
     if (this.world.isTracing) this.trace(inputs, effects);
@@ -135,9 +133,7 @@ export class RoomInstance {
         );
       case 'append':
         this.outstanding += 1;
-        this.appendsOut += 1;
         return store.append(room, effect.after, effect.entries, this.node.process, (outcome) => {
-          this.appendsOut -= 1;
           this.node.receive(() => this.result({ type: 'appendDone', outcome }, outcome === 'appended'));
         });
       case 'resolve':
@@ -176,12 +172,9 @@ export class RoomInstance {
         if (!this.blocked.has(effect.reader)) this.attached.add(effect.reader);
         return;
       case 'detach':
-        this.attached.delete(effect.reader);
-        this.blocked.delete(effect.reader);
-        return;
+        return this.detach(effect.reader);
       case 'gone':
-        this.attached.delete(effect.reader);
-        this.blocked.delete(effect.reader);
+        this.detach(effect.reader);
         if (effect.reason === 'kicked') this.world.count('kicked reader cut off');
         this.readers.get(effect.reader)?.tell({ type: 'gone', room, reason: effect.reason });
         return;
@@ -190,6 +183,13 @@ export class RoomInstance {
       case 'note':
         return;
     }
+  }
+
+  private detach(id: ReaderId): void {
+    this.attached.delete(id);
+    if (!this.blocked.delete(id)) return;
+    const refusal = this.queue.findIndex((input) => input.type === 'refused' && input.reader === id);
+    if (refusal >= 0) this.queue.splice(refusal, 1); // It speaks of an attachment that is over.
   }
 
   private emit(id: ReaderId, entries: readonly Entry[]): void {

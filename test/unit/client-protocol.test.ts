@@ -63,9 +63,14 @@ describe('decodeCommand', () => {
   it('takes only what the schema knows, as a fresh object with the defaults filled in', () => {
     expect(decodeCommand('room:create', { kind: 'group' })).toEqual({ type: 'room.create', kind: 'group', public: false, members: [] });
     expect(decodeCommand('room:open', { room: 'r', since: 0 })).toEqual({ type: 'room.open', room: 'r', since: 0, limit: 50 });
+    expect(refusalOf('room:open', { room: 'r', since: -0 }).message).toContain('since');
     expect(decodeCommand('room:list', undefined)).toEqual({ type: 'room.list' });
     expect(decodeCommand('room:list', null)).toEqual({ type: 'room.list' });
-    expect(decodeCommand('history:get', { room: 'r', after: 0 })).toEqual({ type: 'history.get', room: 'r', range: { after: 0, limit: 50 } });
+    expect(decodeCommand('history:get', { room: 'r', after: 0 })).toEqual({
+      type: 'history.get',
+      room: 'r',
+      range: { after: 0, limit: 50 },
+    });
     expect(decodeCommand('history:get', { room: 'r', around: 7, limit: 100 })).toEqual({
       type: 'history.get',
       room: 'r',
@@ -113,7 +118,14 @@ describe('decodeCommand', () => {
   });
 
   it('answers adversarial strings of 50 kB in every field within 50 ms', () => {
-    const attacks = ['a'.repeat(50_000), ' '.repeat(50_000), '\u0301'.repeat(50_000), 'a-'.repeat(25_000), '\ud800'.repeat(50_000), '!'.repeat(50_000)];
+    const attacks = [
+      'a'.repeat(50_000),
+      ' '.repeat(50_000),
+      '\u0301'.repeat(50_000),
+      'a-'.repeat(25_000),
+      '\ud800'.repeat(50_000),
+      '!'.repeat(50_000),
+    ];
     for (const event of events) {
       for (const field of commandFields[event]) {
         for (const attack of attacks) {
@@ -139,7 +151,9 @@ describe('guardPayload', () => {
   it('bounds the number of values, wherever they are', () => {
     expect(guardPayload(Array.from({ length: valuesMax }, () => 1))).toBeUndefined();
     expect(guardPayload(Array.from({ length: valuesMax + 1 }, () => 1))?.message).toContain('more than 512 values');
-    expect(guardPayload(Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`k${i}`, 1])))?.message).toContain('more than 512 values');
+    expect(guardPayload(Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`k${i}`, 1])))?.message).toContain(
+      'more than 512 values',
+    );
     expect(guardPayload({ a: Array.from({ length: 300 }, () => [1, 2]) })?.message).toContain('more than 512 values');
   });
 
@@ -168,11 +182,23 @@ describe('encoding', () => {
   });
 
   it('gives every answer the shape of the contract', () => {
-    const room = { id: 'r', kind: 'group', public: false, role: 'owner', head: 1, epoch: 'e', members: 1, internal: 1 } as unknown as RoomView;
+    const room = {
+      id: 'r',
+      kind: 'group',
+      public: false,
+      role: 'owner',
+      head: 1,
+      epoch: 'e',
+      members: 1,
+      internal: 1,
+    } as unknown as RoomView;
     const message = { ...asEntry({ seq: 1, text: 'hi' }), edited: 2 } as MessageView;
     const ok = (result: Extract<Answer, { ok: true }>['result']) => encodeAnswer({ ok: true, result });
     expect(ok({ type: 'done' })).toEqual({ ok: true });
-    expect(ok({ type: 'room', room })).toEqual({ ok: true, room: { id: 'r', kind: 'group', public: false, role: 'owner', head: 1, epoch: 'e', members: 1 } });
+    expect(ok({ type: 'room', room })).toEqual({
+      ok: true,
+      room: { id: 'r', kind: 'group', public: false, role: 'owner', head: 1, epoch: 'e', members: 1 },
+    });
     expect(ok({ type: 'stored', seq: 4, at: 5, dup: false })).toEqual({ ok: true, seq: 4, at: 5 });
     expect(ok({ type: 'stored', seq: 4, at: 5, dup: true })).toEqual({ ok: true, seq: 4, at: 5, dup: true });
     expect(ok({ type: 'rooms', rooms: [{ id: room.id, head: 1, read: 0, unread: 1, last: message }] })).toMatchObject({
@@ -181,7 +207,12 @@ describe('encoding', () => {
     });
     const opened = ok({ type: 'opened', verdict: 'snapshot', head: 9, epoch: 'e', upTo: 9, entries: [message], more: true });
     expect(opened).toMatchObject({ ok: true, verdict: 'snapshot', head: 9, upTo: 9, epoch: 'e', more: true, entries: [{ seq: 1 }] });
-    expect(ok({ type: 'history', entries: [], hasBefore: true, hasAfter: false })).toEqual({ ok: true, entries: [], hasBefore: true, hasAfter: false });
+    expect(ok({ type: 'history', entries: [], hasBefore: true, hasAfter: false })).toEqual({
+      ok: true,
+      entries: [],
+      hasBefore: true,
+      hasAfter: false,
+    });
     for (const answer of [opened, ok({ type: 'history', entries: [message], hasBefore: false, hasAfter: false })]) {
       expect(JSON.stringify(answer)).not.toContain('writer');
     }

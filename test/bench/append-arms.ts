@@ -1,0 +1,197 @@
+/**
+ * AppendArms: the arms of the append benchmark that run inside one process: LevelDB raw, the store, the room actors.
+ *
+ * All have the same load shape: `senders` messages in flight over `rooms` rooms, each sender's next one when its last is durable.
+ * Guarantees: what was acknowledged is counted again in what is stored. Does not: read anything while it measures.
+ */
+import { ClassicLevel } from 'classic-level';
+import type { Answer } from '../../actors/client-command.ts';
+import type { WriteCommand } from '../../actors/room-fold.ts';
+import { spawnRooms } from '../../actors/rooms.ts';
+import { createFrameEncoder } from '../../gateway/frame-encoder.ts';
+import { callbackRef, createActorSystem } from '../../system/actor.ts';
+import { systemClock } from '../../system/clock.ts';
+import { encodeEntry } from '../../system/store/entry-document.ts';
+import { batchEntriesMax, type RoomLog } from '../../system/store/room-log.ts';
+import { textOf } from './message-text.ts';
+import { openStore, quietLog } from './open-store.ts';
+import { answerCalls } from './processes.ts';
+import { cidOf, createEntry, messageEntry, roomOf, roomSettings, userOf } from './sample-entries.ts';
+
+export type AppendArm = 'raw' | 'store' | 'actors';
+export interface AppendRequest {
+  readonly arm: AppendArm;
+  readonly dir: string;
+  readonly rooms: number;
+  readonly senders: number;
+  readonly warmUpMs: number;
+  readonly durationMs: number;
+}
+export interface AppendRun {
+  readonly perSecond: number;
+  readonly acked: number;
+  /** Messages found in the store afterwards; other than `acked`: the run fails. */
+  readonly stored: number;
+  readonly loadCpuShare?: number;
+}
+
+/** Sends message `index` of `sender`; calls back when it is durable. */
+type Send = (sender: number, index: number, done: () => void) => void;
+
+async function drive({ senders, warmUpMs, durationMs }: AppendRequest, send: Send): Promise<Omit<AppendRun, 'stored'>> {
+  let [sent, acked, isRunning] = [0, 0, true];
+  const next = (sender: number): void => {
+    sent += 1;
+    send(sender, sent, () => {
+      acked += 1;
+      if (isRunning) next(sender);
+    });
+  };
+  for (let sender = 0; sender < senders; sender += 1) next(sender);
+  await new Promise((resolve) => setTimeout(resolve, warmUpMs));
+  const [startMs, ackedBefore] = [performance.now(), acked];
+  await new Promise((resolve) => setTimeout(resolve, durationMs));
+  const perSecond = ((acked - ackedBefore) * 1_000) / (performance.now() - startMs);
+  isRunning = false;
+  while (acked < sent) await new Promise((resolve) => setTimeout(resolve, 5));
+  return { perSecond, acked };
+}
+
+/** What a disk and LevelDB can do: entry and idempotency key of everything that waits in one synced batch, one batch at a time. */
+async function runRaw(request: AppendRequest): Promise<AppendRun> {
+  // As embedded-folder.ts opens it.
+  const level = new ClassicLevel<string, string>(request.dir, {
+    keyEncoding: 'utf8',
+    valueEncoding: 'utf8',
+    cacheSize: 32 << 20,
+    writeBufferSize: 4 << 20,
+  });
+  await level.open();
+  const heads = new Array<number>(request.rooms).fill(0);
+  let waiting: { key: string; idKey: string; value: string; done: () => void }[] = [];
+  let isWriting = false;
+  // Made before the clock runs: this arm is the disk's, not the encoder's.
+  const values = Array.from({ length: 256 }, (_, index) =>
+    encodeEntry(messageEntry(1_000_000, 1_000_000, userOf(index), cidOf(1_000_000 + index), textOf(index)), 999_999),
+  );
+  const write = async (): Promise<void> => {
+    isWriting = true;
+    while (waiting.length > 0) {
+      const messages = waiting;
+      waiting = [];
+      const batch = level.batch();
+      for (const { key, idKey, value } of messages) batch.put(key, value).put(idKey, key);
+      await batch.write({ sync: true });
+      for (const { done } of messages) done();
+    }
+    isWriting = false;
+  };
+  const run = await drive(request, (sender, index, done) => {
+    const room = sender % request.rooms;
+    const seq = (heads[room] as number) + 1;
+    heads[room] = seq;
+    const key = `e!${roomOf(room)}!${String(seq).padStart(12, '0')}`;
+    waiting.push({ key, idKey: `i!${roomOf(room)}!${userOf(sender)}!${cidOf(index)}`, value: values[index & 255] as string, done });
+    if (!isWriting) void write();
+  });
+  const stored = (await level.keys({ gt: 'e!', lt: 'e"' }).all()).length;
+  await level.close();
+  return { ...run, stored };
+}
+
+/** The store alone: one append of a room in flight, what waits is the next. */
+async function runStore(request: AppendRequest): Promise<AppendRun> {
+  const store = await openStore(request.dir);
+  const rooms = await createRooms(store.log, request);
+  const lines = rooms.map(() => ({
+    seq: 1,
+    n: 0,
+    isAppending: false,
+    waiting: [] as { sender: number; index: number; done: () => void }[],
+  }));
+  const appendWaiting = async (room: number): Promise<void> => {
+    const line = lines[room] as (typeof lines)[number];
+    line.isAppending = true;
+    while (line.waiting.length > 0) {
+      const messages = line.waiting.splice(0, batchEntriesMax);
+      const entries = messages.map(({ sender, index }, place) =>
+        messageEntry(line.seq + 1 + place, line.n + 1 + place, userOf(sender), cidOf(index), textOf(index)),
+      );
+      const outcome = await store.log.append(roomOf(room), line.seq, entries);
+      if (outcome.type !== 'appended') throw new Error(`append was answered ${outcome.type}`);
+      line.seq += entries.length;
+      line.n += entries.length;
+      for (const { done } of messages) done();
+    }
+    line.isAppending = false;
+  };
+  const run = await drive(request, (sender, index, done) => {
+    const room = sender % request.rooms;
+    const line = lines[room] as (typeof lines)[number];
+    line.waiting.push({ sender, index, done });
+    // A turn of the promise queue later: all who were answered together go together, as a room's actor does it.
+    if (!line.isAppending) {
+      line.isAppending = true;
+      void Promise.resolve().then(() => appendWaiting(room));
+    }
+  });
+  const stored = await messagesIn(store.log, request);
+  await store.close();
+  return { ...run, stored };
+}
+
+/** Everything between a decoded command and the disk: rooms, mailboxes, validation, projections, encoding of the delivery. */
+async function runActors(request: AppendRequest): Promise<AppendRun> {
+  const store = await openStore(request.dir);
+  await createRooms(store.log, request);
+  const system = createActorSystem({ clock: systemClock, log: quietLog });
+  const rooms = spawnRooms(system.root, {
+    log: store.log,
+    userRooms: store.userRooms,
+    wire: { publish: () => {}, subscribe: () => () => {}, description: 'none', close: async () => {} },
+    encoder: createFrameEncoder(),
+    clock: systemClock,
+    settings: roomSettings,
+    roomIdleMs: 60_000,
+    roomsActiveMax: 10_000,
+  });
+  const run = await drive(request, (sender, index, done) => {
+    const command: WriteCommand = {
+      by: userOf(sender),
+      name: userOf(sender),
+      cid: cidOf(index),
+      write: { type: 'send', text: textOf(index) },
+    };
+    const replyTo = callbackRef<Answer>('bench.answer', (answer) => {
+      if (!answer.ok) throw new Error(`a message was answered ${JSON.stringify(answer)}`);
+      done();
+    });
+    const refusal = rooms.send(roomOf(sender % request.rooms), { type: 'room.write', command, replyTo });
+    if (refusal) throw new Error(`a message was refused: ${JSON.stringify(refusal)}`);
+  });
+  const stored = await messagesIn(store.log, request);
+  await system.stop(5_000);
+  await store.close();
+  return { ...run, stored };
+}
+
+async function createRooms(log: RoomLog, { rooms, senders }: AppendRequest): Promise<string[]> {
+  const ids = Array.from({ length: rooms }, (_, room) => roomOf(room));
+  for (const [room, id] of ids.entries()) {
+    const members = Array.from({ length: Math.ceil((senders - room) / rooms) }, (_, place) => userOf(room + place * rooms));
+    await log.append(id, 0, [createEntry(members)]);
+  }
+  return ids;
+}
+
+async function messagesIn(log: RoomLog, { rooms }: AppendRequest): Promise<number> {
+  const heads = await log.heads(Array.from({ length: rooms }, (_, room) => roomOf(room)));
+  return heads.reduce((sum, { n }) => sum + n, 0);
+}
+
+process.on('unhandledRejection', (error) => {
+  throw error;
+});
+answerCalls({
+  run: (request: AppendRequest) => ({ raw: runRaw, store: runStore, actors: runActors })[request.arm](request),
+});

@@ -1,0 +1,107 @@
+/**
+ * Append: what share of the disk's own group commit is left after the store, the room actors and the sockets.
+ *
+ * Four arms with one load shape (256 messages in flight over 50 rooms), each in a fresh process and a fresh folder on the same disk.
+ */
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AppendRequest, AppendRun, AppendArm as ProcessArm } from './append-arms.ts';
+import { newSecret, startPlayhouse } from './arms.ts';
+import type { BenchOptions } from './bench.ts';
+import type { AppendLoadSetup } from './load-append.ts';
+import { BenchProcess, pinning } from './processes.ts';
+import { type BenchResult, type Row, shown } from './result-table.ts';
+import { median, ratiosOf, spreadOf } from './stats.ts';
+
+const rooms = 50;
+const senders = 256;
+const goal = { bound: 'at least', value: 0.6 } as const;
+
+type Arm = ProcessArm | 'sockets';
+const arms: readonly Arm[] = ['raw', 'store', 'actors', 'sockets'];
+const names: Record<Arm, string> = {
+  raw: 'a: LevelDB raw, one synced batch at a time',
+  store: 'b: the store alone (RoomLog.append)',
+  actors: 'c: room actors in the process',
+  sockets: 'd: the whole node over sockets',
+};
+
+export async function runAppend(options: BenchOptions): Promise<BenchResult> {
+  const perSecond: Record<Arm, number[]> = { raw: [], store: [], actors: [], sockets: [] };
+  const loadCpu: number[] = [];
+  const syncs: number[] = [];
+  for (let round = 0; round < options.rounds; round += 1) {
+    // Turned by one each round, so that no arm is always first or always after the same one.
+    for (const arm of [...arms.slice(round % arms.length), ...arms.slice(0, round % arms.length)]) {
+      const dir = mkdtempSync(join(options.folder, 'append-'));
+      try {
+        syncs.push(syncMs(dir));
+        const run = arm === 'sockets' ? await runSockets(dir, options) : await runInProcess(arm, dir, options);
+        if (run.acked !== run.stored) throw new Error(`${names[arm]}: ${run.acked} acknowledged, ${run.stored} stored`);
+        perSecond[arm].push(run.perSecond);
+        if (run.loadCpuShare !== undefined) loadCpu.push(run.loadCpuShare);
+        options.progress(`append  round ${round + 1}/${options.rounds} ${names[arm].padEnd(44)} ${shown(run.perSecond)}/s`);
+      } finally {
+        rmSync(dir, { recursive: true, force: true });
+      }
+    }
+  }
+  const ratio = (arm: Arm, what: string, isGoal: boolean): Row => {
+    const spread = spreadOf(ratiosOf(perSecond[arm], perSecond.raw));
+    return { what, unit: '×', spread, ...(isGoal && { goal }) };
+  };
+  return {
+    bench: `append: durable messages, ${senders} in flight over ${rooms} rooms, 80–200 bytes`,
+    rows: [
+      ratio('store', 'b / a: the store', false),
+      ratio('actors', 'c / a: room actors', true),
+      ratio('sockets', 'd / a: over sockets', true),
+      ...arms.map((arm): Row => ({ what: names[arm], unit: 'messages/s', spread: spreadOf(perSecond[arm]) })),
+      { what: 'load process CPU in d', unit: 'cores', spread: spreadOf(loadCpu) },
+      { what: 'write and fdatasync of 4 kB on this disk', unit: 'ms', spread: spreadOf(syncs) },
+    ],
+    notes: [
+      'every arm: what was acknowledged equals what is stored afterwards; else the run fails',
+      `a writes entry and idempotency key, values made beforehand; b to d also heads, checks and encoding. d: rate limits raised, nobody reads; ${pinning}`,
+    ],
+  };
+}
+
+async function runInProcess(arm: ProcessArm, dir: string, { appendWarmUpMs, appendMs }: BenchOptions): Promise<AppendRun> {
+  const child = new BenchProcess('test/bench/append-arms.js', 'server');
+  const request: AppendRequest = { arm, dir: join(dir, 'log'), rooms, senders, warmUpMs: appendWarmUpMs, durationMs: appendMs };
+  try {
+    return await child.call<AppendRun>('run', request);
+  } finally {
+    await child.stop();
+  }
+}
+
+async function runSockets(dir: string, { appendWarmUpMs, appendMs }: BenchOptions): Promise<AppendRun> {
+  const secret = newSecret();
+  // One connection here sends as fast as it is answered: the limit of 100 a second would be what is measured.
+  const server = await startPlayhouse(dir, secret, { CHAT_COMMANDS_PER_SECOND_MAX: '1000000', CHAT_COMMANDS_BURST_MAX: '1000000' });
+  const load = new BenchProcess('test/bench/load-main.js', 'load');
+  try {
+    const setup: AppendLoadSetup = { port: server.port, secret, rooms, senders };
+    await load.call('appendSetup', setup);
+    return await load.call<AppendRun>('appendRun', { warmUpMs: appendWarmUpMs, durationMs: appendMs });
+  } finally {
+    await load.stop();
+    await server.process.stop();
+  }
+}
+
+/** Far below 0.05 ms there is no disk behind the folder, and the ratios mean nothing. */
+function syncMs(dir: string): number {
+  const file = openSync(join(dir, 'probe'), 'w');
+  const block = Buffer.alloc(4_096, 1);
+  const times = Array.from({ length: 25 }, () => {
+    const startMs = performance.now();
+    writeSync(file, block);
+    fdatasyncSync(file);
+    return performance.now() - startMs;
+  });
+  closeSync(file);
+  return median(times);
+}

@@ -1,0 +1,11 @@
+/**
+ * OpenStore: the embedded store, as system/node.ts opens it.
+ */
+import { systemClock } from '../../system/clock.ts';
+import { createLogger } from '../../system/logger.ts';
+import { openEmbeddedStore } from '../../system/store/room-store-embedded.ts';
+import type { RoomStore } from '../../system/store/room-store.ts';
+
+export const quietLog = createLogger({ level: 'warn', base: { node: 'bench' } });
+
+export const openStore = (dir: string): Promise<RoomStore> => openEmbeddedStore({ dir, clock: systemClock, log: quietLog });

@@ -1,0 +1,319 @@
+/**
+ * Who gets in: tokens, headers, origins, limits of connections, and the HTTP beside the sockets.
+ */
+import { request } from 'node:http';
+import { createServer } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import jwt from 'jsonwebtoken';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createTokenSigner, createTokenVerifier } from '../../gateway/token.ts';
+import { refuse } from '../../system/errors.ts';
+import { ask, client, closeClients, connected, refusal, sendRaw, waitUntil } from '../support/gateway-client.ts';
+import { signer, startTestGateway, type TestGateway, testSecret, tokenOf, tokens } from '../support/gateway-fixtures.ts';
+
+const gateways: TestGateway[] = [];
+const start: typeof startTestGateway = async (...args) => {
+  const gateway = await startTestGateway(...args);
+  gateways.push(gateway);
+  return gateway;
+};
+afterEach(async () => {
+  closeClients();
+  for (const gateway of gateways.splice(0)) await gateway.server.close(200);
+});
+const transports = ['websocket', 'polling'] as const;
+const nowS = () => Math.floor(tokens.clock.wallMs() / 1_000);
+
+describe('a handshake', () => {
+  it('refuses forged tokens with UNAUTHENTICATED and old ones with TOKEN_EXPIRED, on both transports', async () => {
+    const gateway = await start({}, { verifier: createTokenVerifier({ ...tokens, issuer: 'me', audience: 'chat' }) });
+    const claims = { sub: 'ada', iss: 'me', aud: 'chat', exp: nowS() + 60 };
+    const sign = (payload: object, secret = testSecret, algorithm: jwt.Algorithm = 'HS256') => jwt.sign(payload, secret, { algorithm });
+    const bad: [string, unknown][] = [
+      ['UNAUTHENTICATED', undefined],
+      ['UNAUTHENTICATED', ''],
+      ['UNAUTHENTICATED', 7],
+      ['UNAUTHENTICATED', { toString: 'x' }],
+      ['UNAUTHENTICATED', 'x.y.z'],
+      ['UNAUTHENTICATED', sign(claims, 'x'.repeat(40))],
+      ['UNAUTHENTICATED', sign(claims, 'secret')],
+      ['UNAUTHENTICATED', jwt.sign(claims, '', { algorithm: 'none' })],
+      ['UNAUTHENTICATED', sign(claims, testSecret, 'HS512')],
+      ['UNAUTHENTICATED', sign({ ...claims, sub: 'x'.repeat(65) })],
+      ['UNAUTHENTICATED', sign({ ...claims, iss: 'other' })],
+      ['UNAUTHENTICATED', sign({ ...claims, aud: 'other' })],
+      ['UNAUTHENTICATED', sign({ sub: 'ada', iss: 'me', aud: 'chat' })],
+      ['UNAUTHENTICATED', sign({ ...claims, exp: nowS() + 40_000_000 })],
+      ['TOKEN_EXPIRED', sign({ ...claims, exp: nowS() - 1 })],
+    ];
+    for (const transport of transports) {
+      for (const [code, token] of bad) {
+        const said = await refusal(client(gateway.url, { auth: token === undefined ? {} : { token }, transports: [transport] }));
+        expect(said, String(token)).toMatchObject({ code, retryable: false });
+        expect(said.message).not.toMatch(/jwt|secret|malformed/i);
+      }
+      await connected(client(gateway.url, { auth: { token: sign(claims) }, transports: [transport] }));
+    }
+    expect(gateway.seen).toHaveLength(2);
+    expect(gateway.lines.join()).not.toContain('eyJ');
+  });
+
+  it('takes the token from auth, from Authorization, or from access-token with the same user-id', async () => {
+    const gateway = await start();
+    const token = tokenOf('ada');
+    for (const headers of [
+      { authorization: `Bearer ${token}` },
+      { authorization: `bearer ${token}` },
+      { 'access-token': token, 'user-id': 'ada' },
+    ]) {
+      for (const transport of transports) await connected(client(gateway.url, { headers, transports: [transport] }));
+    }
+    for (const headers of [
+      { authorization: token },
+      { authorization: `Basic ${token}` },
+      { authorization: `Bearer ${token} x` },
+      { 'access-token': token },
+      { 'access-token': token, 'user-id': 'eve' },
+      { 'user-id': 'ada' },
+      { cookie: `token=${token}` },
+      { 'x-user-id': 'ada' },
+    ]) {
+      expect((await refusal(client(gateway.url, { headers }))).code, JSON.stringify(headers)).toBe('UNAUTHENTICATED');
+    }
+    // A bad auth.token is not saved by a good header; a token in the URL is not looked at.
+    const good = { authorization: `Bearer ${token}` };
+    expect((await refusal(client(gateway.url, { auth: { token: 'x' }, headers: good }))).code).toBe('UNAUTHENTICATED');
+    expect((await refusal(client(`${gateway.url}/?token=${token}`))).code).toBe('UNAUTHENTICATED');
+    expect((await refusal(client(gateway.url, { auth: { token, protocol: 2 } }))).code).toBe('INVALID');
+    await connected(client(gateway.url, { auth: { token, protocol: 1 } }));
+    expect(gateway.seen.every(({ identity }) => identity.userId === 'ada')).toBe(true);
+  });
+
+  it.each(transports)('refuses foreign origins over %s', async (transport) => {
+    const gateway = await start();
+    const { port } = gateway.server;
+    const tryOrigin = async (origin: string) => {
+      const socket = client(gateway.url, { auth: { token: tokenOf('ada') }, headers: { origin }, transports: [transport] });
+      const passed = await connected(socket).then(
+        () => true,
+        () => false,
+      );
+      socket.disconnect();
+      return passed;
+    };
+    for (const origin of [
+      'https://evil.com',
+      'null',
+      'https://chat.example.org.evil.com',
+      'https://evilchat.example.org',
+      'https://chat.example.org:444',
+      'http://chat.example.org',
+      'https://chat.example.org/',
+      'https://chat.example.org@evil.com',
+      'https://chat.example.org, https://evil.com',
+      'https://evil.com#https://chat.example.org',
+      `http://evil.com:${port}`,
+      `http://127.0.0.1:${port}.evil.com`,
+      `http://127.0.0.1:${port}@evil.com`,
+      `http://localhost:${port}`,
+      'file://',
+      'chat.example.org',
+      '*',
+    ]) {
+      expect(await tryOrigin(origin), origin).toBe(false);
+    }
+    expect(gateway.seen).toEqual([]);
+    expect(await tryOrigin('https://chat.example.org')).toBe(true);
+    expect(await tryOrigin(`http://127.0.0.1:${port}`)).toBe(true);
+  });
+
+  it('lets pages of any loopback port in, in development mode only', async () => {
+    const dev = await start({ origins: [] }, { devTokens: signer });
+    const plain = await start({ origins: [] });
+    const from = (url: string, origin: string) => client(url, { auth: { token: tokenOf('ada') }, headers: { origin } });
+    await connected(from(dev.url, 'http://localhost:5173'));
+    await expect(connected(from(dev.url, 'http://localhost.evil.com:5173'))).rejects.toThrow();
+    await expect(connected(from(plain.url, 'http://localhost:5173'))).rejects.toThrow();
+  });
+
+  it('passes on what OpenSession refuses, and counts connections', async () => {
+    const gateway = await start({ connectionsMax: 2 });
+    const sockets = await Promise.all(['a', 'b'].map((user) => connected(client(gateway.url, { auth: { token: tokenOf(user) } }))));
+    expect(gateway.server.connections()).toBe(2);
+    expect(await refusal(client(gateway.url, { auth: { token: tokenOf('c') } }))).toMatchObject({
+      code: 'TOO_MANY_CONNECTIONS',
+      retryable: true,
+    });
+    sockets[0]?.disconnect();
+    await waitUntil('its session is told', () => gateway.seen[0]?.gone === 1 && gateway.server.connections() === 1);
+    const full = await start({}, { openSession: () => refuse('TOO_MANY_CONNECTIONS', 'ada has 20 connections', 900) });
+    expect(await refusal(client(full.url, { auth: { token: tokenOf('ada') } }))).toEqual({
+      code: 'TOO_MANY_CONNECTIONS',
+      message: 'ada has 20 connections',
+      retryable: true,
+      retryAfterMs: 900,
+    });
+    const broken = await start(
+      {},
+      {
+        openSession: () => {
+          throw new Error('a bug');
+        },
+      },
+    );
+    expect(await refusal(client(broken.url, { auth: { token: tokenOf('ada') } }))).toMatchObject({
+      code: 'INTERNAL',
+      message: 'the server failed',
+    });
+  });
+
+  it('opens one session per connection, however many CONNECT packets come', async () => {
+    const gateway = await start();
+    const socket = await connected(client(gateway.url, { auth: { token: tokenOf('ada') } }));
+    const again = client(gateway.url, { auth: { token: 'x' } });
+    again.io.on('open', () => {
+      for (let i = 0; i < 50; i++) sendRaw(again, `0${JSON.stringify({ token: tokenOf('eve') })}`);
+    });
+    await connected(again).catch(() => undefined);
+    await waitUntil('the flood is closed', () => again.disconnected);
+    expect(gateway.seen.length).toBeLessThanOrEqual(2);
+    await waitUntil('nothing of it is left', () => gateway.server.connections() === 1);
+    expect((await ask(socket, 'room:list')).ok).toBe(true);
+  });
+
+  it('holds no HTTP request once a websocket is open, and no token in a handshake', async () => {
+    const requests: WeakRef<object>[] = [];
+    const gateway = await start({}, { routes: (app) => void app.server.on('upgrade', (upgrade) => requests.push(new WeakRef(upgrade))) });
+    for (let i = 0; i < 5; i++) await connected(client(gateway.url, { headers: { authorization: `Bearer ${tokenOf('ada')}` } }));
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    await waitUntil('the requests are collected', () => {
+      collect();
+      return requests.length === 5 && requests.every((ref) => ref.deref() === undefined);
+    });
+  });
+});
+
+describe('HTTP', () => {
+  interface Reply {
+    readonly status: number;
+    readonly headers: Record<string, unknown>;
+    readonly body: string;
+  }
+  const http = (url: string, method: string, path: string, headers: Record<string, string> = {}, body?: string) =>
+    new Promise<Reply>((resolve, reject) => {
+      const call = request(
+        new URL(path, url),
+        { method, headers: { ...(body && { 'content-type': 'application/json' }), ...headers } },
+        (answer) => {
+          let text = '';
+          answer.on('data', (part: Buffer) => {
+            text += part.toString();
+          });
+          answer.on('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: text }));
+        },
+      );
+      call.on('error', reject);
+      call.end(body);
+    });
+
+  it('says health, readiness and what this is, with the headers of every answer', async () => {
+    let ready = true;
+    const gateway = await start({}, { readiness: () => ({ ready, reasons: ready ? [] : ['store'] }) });
+    expect(await http(gateway.url, 'GET', '/healthz')).toMatchObject({ status: 200, body: '{"status":"ok"}' });
+    expect(await http(gateway.url, 'GET', '/readyz')).toMatchObject({ status: 200 });
+    ready = false;
+    expect(await http(gateway.url, 'GET', '/readyz')).toMatchObject({ status: 503, body: '{"status":"not ready","reasons":["store"]}' });
+    expect((await http(gateway.url, 'GET', '/')).body).toContain('npm run chat');
+    for (const path of ['/', '/healthz', '/nothing', '/%2e%2e/x', '//', '/readyz?x=1']) {
+      const { headers, status } = await http(gateway.url, 'GET', path);
+      expect(headers['x-content-type-options'], path).toBe('nosniff');
+      expect(headers['referrer-policy']).toBe('no-referrer');
+      expect(headers['content-security-policy']).toContain("frame-ancestors 'none'");
+      expect(headers['x-powered-by']).toBeUndefined();
+      expect(headers['server']).toBeUndefined();
+      if (status === 404) expect(headers['content-type']).toContain('application/problem+json');
+    }
+    const polling = await http(gateway.url, 'GET', '/socket.io/?EIO=4&transport=polling');
+    expect(polling).toMatchObject({ status: 200, headers: { 'x-content-type-options': 'nosniff' } });
+    expect((await http(gateway.url, 'GET', '/socket.io/?EIO=4&transport=polling', { origin: 'https://evil.com' })).status).toBe(403);
+    expect((await http(gateway.url, 'GET', '/socket.io/socket.io.js')).status).toBe(400);
+  });
+
+  it('hands out development tokens to this machine only, for strict JSON only', async () => {
+    const gateway = await start({}, { devTokens: createTokenSigner({ ...tokens, lifetimeMs: 60_000 }) });
+    const post = (body: string, headers: Record<string, string> = {}) => http(gateway.url, 'POST', '/api/dev/token', headers, body);
+    const given = JSON.parse((await post('{"user":"ada","name":"Ada"}')).body) as { token: string; user: string; expiresAt: string };
+    expect(given).toMatchObject({ user: 'ada' });
+    expect(Date.parse(given.expiresAt)).toBeGreaterThan(tokens.clock.wallMs());
+    await connected(client(gateway.url, { auth: { token: given.token } }));
+    expect(gateway.seen[0]?.identity).toMatchObject({ userId: 'ada', name: 'Ada' });
+    for (const [body, word] of [
+      ['{"user":"a b"}', 'user must match'],
+      ['{"user":"ada","admin":true}', 'unknown field "admin"'],
+      ['{"user":{"$gt":""}}', 'user must be a string'],
+      ['[]', 'user|object'],
+      ['{}', 'user must be a string'],
+      ['{"user":', 'valid JSON'],
+      ['{"__proto__":{"polluted":1},"user":"ada"}', 'forbidden key'],
+    ] as const) {
+      const reply = await post(body);
+      expect(reply.status, body).toBe(400);
+      expect(JSON.parse(reply.body).detail, body).toMatch(new RegExp(word));
+    }
+    expect((await post(`{"user":"${'x'.repeat(9_000)}"}`)).status).toBe(413);
+    expect((await post('user=ada', { 'content-type': 'application/x-www-form-urlencoded' })).status).toBe(415);
+    expect((await post('{"user":"ada"}', { 'content-type': 'text/plain' })).status).not.toBe(200);
+    for (const headers of [
+      { host: 'evil.com' },
+      { host: 'localhost.evil.com' },
+      { host: '127.0.0.1.nip.io:3000' },
+      { 'x-forwarded-for': '1.2.3.4' },
+      { origin: 'https://evil.com' },
+    ]) {
+      expect((await post('{"user":"ada"}', headers as Record<string, string>)).status, JSON.stringify(headers)).toBe(403);
+    }
+    for (const host of ['localhost:3000', '[::1]:3000', 'LOCALHOST']) expect((await post('{"user":"ada"}', { host })).status).toBe(200);
+    const plain = await start();
+    expect((await http(plain.url, 'POST', '/api/dev/token', {}, '{"user":"ada"}')).status).toBe(404);
+  });
+
+  it('says in one line that a port is taken or an address is not here', async () => {
+    const gateway = await start();
+    await expect(start({ port: gateway.server.port })).rejects.toMatchObject({
+      code: 'PORT_TAKEN',
+      message: expect.stringContaining('CHAT_PORT'),
+    });
+    await expect(start({ host: '203.0.113.7' })).rejects.toMatchObject({
+      code: 'HOST_NOT_AVAILABLE',
+      message: expect.stringContaining('CHAT_HOST'),
+    });
+  });
+
+  it('drains: no new handshakes, health goes on, clients hear SERVER_DRAINING, the port is free afterwards', async () => {
+    const gateway = await start();
+    const ada = await connected(client(gateway.url, { auth: { token: tokenOf('ada') } }));
+    const slow = client(gateway.url, { auth: { token: tokenOf('bob') }, transports: ['polling'] });
+    await connected(slow);
+    const heard: unknown[] = [];
+    for (const socket of [ada, slow]) socket.on('closing', (body) => heard.push(body));
+    gateway.server.stopAccepting();
+    await expect(connected(client(gateway.url, { auth: { token: tokenOf('eve') } }))).rejects.toThrow();
+    expect((await http(gateway.url, 'GET', '/healthz')).status).toBe(200);
+    expect((await ask(ada, 'room:list')).ok).toBe(true);
+    await gateway.server.close(2_000);
+    await waitUntil('both were told', () => heard.length === 2 && ada.disconnected && slow.disconnected);
+    expect(heard).toEqual(
+      expect.arrayContaining([
+        { code: 'SERVER_DRAINING', reconnectInMs: 0 },
+        { code: 'SERVER_DRAINING', reconnectInMs: 1_000 },
+      ]),
+    );
+    expect(gateway.seen.map(({ gone }) => gone)).toEqual([1, 1]);
+    await new Promise<void>((resolve, reject) => {
+      const server = createServer().once('error', reject);
+      server.listen(gateway.server.port, '127.0.0.1', () => server.close(() => resolve()));
+    });
+  });
+});

@@ -1,0 +1,274 @@
+/**
+ * The outbox over a twin of engine.io's connection: what is counted, refused, dropped, and when there is room again.
+ */
+import { EventEmitter } from 'node:events';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createFrameEncoder, EncodedFrame, type FrameOptions } from '../../gateway/frame-encoder.ts';
+import { Outbox, type OutboxSocket } from '../../gateway/outbox.ts';
+import { createLogger } from '../../system/logger.ts';
+import { manualClock } from '../support/manual-clock.ts';
+
+/** Moves packets as engine.io 6.6 does: buffer → transport (one lot at a time) → kernel. */
+class TransportTwin extends EventEmitter {
+  writable = true;
+  terminated = false;
+  readonly socket = { terminate: () => void (this.terminated = true) };
+}
+class ConnectionTwin extends EventEmitter {
+  transport = new TransportTwin();
+  writeBuffer: { data: string; options: FrameOptions }[] = [];
+  sent: string[] = [];
+  isClosed = false;
+  write(data: string, options: FrameOptions): void {
+    const packet = { data, options };
+    this.emit('packetCreate', packet);
+    if (this.isClosed) return;
+    this.writeBuffer.push(packet);
+    this.flush();
+  }
+  flush(): void {
+    if (!this.transport.writable || this.writeBuffer.length === 0) return;
+    this.emit('flush', this.writeBuffer);
+    this.transport.writable = false;
+    this.sent.push(...this.writeBuffer.map((packet) => packet.data));
+    this.writeBuffer = [];
+    this.emit('drain');
+  }
+  /** The kernel took what the transport had. */
+  drain(): void {
+    if (this.transport.writable) return;
+    this.transport.emit('drain');
+    this.transport.writable = true;
+    this.flush();
+  }
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.emit('close');
+  }
+}
+
+function setUp(limits = { bytesMax: 1_000, framesMax: 10 }) {
+  const conn = new ConnectionTwin();
+  const clock = manualClock();
+  const told: unknown[] = [];
+  const lines: string[] = [];
+  const disconnects: boolean[] = [];
+  const socket = {
+    conn,
+    emit(_event: string, body: unknown) {
+      told.push(body);
+      conn.write(`2["closing",${JSON.stringify(body)}]`, {} as FrameOptions);
+    },
+    disconnect(close: boolean) {
+      disconnects.push(close);
+      conn.close();
+    },
+  };
+  const log = createLogger({ level: 'warn', base: {}, destination: { write: (line: string) => void lines.push(line) } });
+  const outbox = new Outbox(socket as unknown as OutboxSocket, limits, clock, log);
+  outbox.start();
+  return { conn, clock, told, lines, disconnects, outbox, ack: (bytes: number) => conn.write('x'.repeat(bytes), {} as FrameOptions) };
+}
+const frameOf = (bytes: number) => new EncodedFrame('x'.repeat(bytes - (bytes < 130 ? 3 : 5)));
+
+describe('an outbox', () => {
+  it('counts what waits in the buffer and in the transport, until the kernel has it', () => {
+    const { outbox, conn } = setUp();
+    expect(outbox.send(frameOf(100))).toBe(true);
+    expect([outbox.bytes, outbox.frames]).toEqual([100, 1]);
+    expect(outbox.send(frameOf(200))).toBe(true);
+    expect([outbox.bytes, outbox.frames]).toEqual([300, 2]);
+    conn.drain();
+    expect([outbox.bytes, outbox.frames]).toEqual([200, 1]);
+    conn.drain();
+    expect([outbox.bytes, outbox.frames]).toEqual([0, 0]);
+  });
+
+  it('refuses over the bound of bytes and of frames, and takes nothing of what it refused', () => {
+    const { outbox, conn } = setUp();
+    for (let i = 0; i < 4; i++) expect(outbox.send(frameOf(250))).toBe(true);
+    expect(outbox.send(frameOf(20))).toBe(false);
+    expect([outbox.bytes, outbox.frames]).toEqual([1_000, 4]);
+    expect(outbox.isFull).toBe(true);
+    const many = setUp();
+    for (let i = 0; i < 10; i++) expect(many.outbox.send(frameOf(20))).toBe(true);
+    expect(many.outbox.send(frameOf(20))).toBe(false);
+    expect(conn.sent.length + conn.writeBuffer.length).toBe(4);
+  });
+
+  it('lets one frame larger than the bound pass when nothing waits, or it could never be delivered', () => {
+    const { outbox } = setUp();
+    expect(outbox.send(frameOf(3_000))).toBe(true);
+    expect(outbox.send(frameOf(20))).toBe(false);
+  });
+
+  it('calls onRoom once, when it fell under half, and only after a refusal', () => {
+    const { outbox, conn } = setUp();
+    let calls = 0;
+    outbox.onRoom(() => {
+      calls += 1;
+    });
+    outbox.send(frameOf(100));
+    conn.drain();
+    expect(calls).toBe(0);
+    outbox.send(frameOf(100)); // In the transport; the rest waits behind it.
+    outbox.send(frameOf(600));
+    outbox.send(frameOf(300));
+    expect(outbox.send(frameOf(100))).toBe(false);
+    conn.drain();
+    expect([outbox.bytes, calls]).toEqual([900, 0]);
+    conn.drain();
+    expect([outbox.bytes, calls]).toEqual([0, 1]);
+    conn.drain();
+    expect(calls).toBe(1);
+  });
+
+  it('takes frames from within onRoom, in order', () => {
+    const { outbox, conn } = setUp();
+    outbox.send(frameOf(900));
+    expect(outbox.send(frameOf(500))).toBe(false);
+    outbox.onRoom(() => void outbox.send(frameOf(500)));
+    conn.drain();
+    conn.drain();
+    expect(conn.sent.map((packet) => packet.length)).toEqual([895, 495]);
+  });
+
+  it('drops volatile frames above a quarter of the bound', () => {
+    const { outbox, conn } = setUp();
+    outbox.send(frameOf(200));
+    outbox.sendVolatile(frameOf(50));
+    expect(outbox.frames).toBe(2);
+    outbox.sendVolatile(frameOf(20));
+    expect([outbox.bytes, outbox.frames]).toEqual([250, 2]);
+    conn.drain();
+    conn.drain();
+    outbox.sendVolatile(frameOf(20));
+    expect(outbox.frames).toBe(1);
+  });
+
+  it('cuts a client that asks without reading at four times the bound', () => {
+    const { outbox, conn, ack, lines } = setUp();
+    for (let i = 0; i < 8; i++) ack(500);
+    expect(conn.isClosed).toBe(false);
+    ack(500);
+    expect([conn.isClosed, conn.transport.terminated]).toEqual([true, true]);
+    expect(lines.join()).toContain('slow.consumer');
+    expect(outbox.send(frameOf(20))).toBe(false);
+  });
+
+  it('refuses before the client is connected, offers room after, and then tells an early close', () => {
+    const conn = new ConnectionTwin();
+    const log = createLogger({ level: 'silent', base: {} });
+    const told: unknown[] = [];
+    const socket = { conn, emit: (_event: string, body: unknown) => void told.push(body), disconnect: () => conn.close() };
+    const outbox = new Outbox(socket as unknown as OutboxSocket, { bytesMax: 1_000, framesMax: 10 }, manualClock(), log);
+    let rooms = 0;
+    outbox.onRoom(() => {
+      rooms += 1;
+    });
+    expect(outbox.send(frameOf(20))).toBe(false);
+    outbox.close('REVOKED');
+    expect(told).toEqual([]);
+    outbox.start();
+    expect(told).toEqual([{ code: 'REVOKED' }]);
+    expect(conn.isClosed).toBe(true);
+    expect(rooms).toBe(0);
+  });
+
+  it('says closing after what was taken, then closes: the transport when the client may come back, else the socket', () => {
+    const back = setUp();
+    back.outbox.send(frameOf(100));
+    back.outbox.close('SLOW_CONSUMER', 250);
+    back.outbox.close('FLOOD');
+    expect(back.told).toEqual([{ code: 'SLOW_CONSUMER', reconnectInMs: 250 }]);
+    expect(back.outbox.send(frameOf(20))).toBe(false);
+    expect(back.conn.isClosed).toBe(false);
+    back.conn.drain();
+    back.conn.drain();
+    expect([back.conn.isClosed, back.disconnects, back.conn.transport.terminated]).toEqual([true, [], false]);
+    expect(back.conn.sent.at(-1)).toContain('closing');
+    const forGood = setUp();
+    forGood.outbox.close('REVOKED');
+    forGood.conn.drain();
+    expect(forGood.disconnects).toEqual([true]);
+    expect([back.clock.pending(), forGood.clock.pending()]).toEqual([0, 0]);
+  });
+
+  it('cuts after 1 s when the closing does not leave', () => {
+    const { outbox, conn, clock } = setUp();
+    outbox.send(frameOf(100));
+    outbox.close('SLOW_CONSUMER');
+    clock.advance(999);
+    expect(conn.isClosed).toBe(false);
+    clock.advance(1);
+    expect([conn.isClosed, conn.transport.terminated]).toEqual([true, true]);
+  });
+
+  it('follows a change of transport', () => {
+    const { outbox, conn } = setUp();
+    outbox.send(frameOf(400));
+    const websocket = new TransportTwin();
+    conn.transport = websocket;
+    conn.emit('upgrade', websocket);
+    expect(outbox.frames).toBe(0);
+    outbox.send(frameOf(400));
+    conn.drain();
+    expect(outbox.frames).toBe(0);
+  });
+
+  it('does not let a crash of onRoom out: it would end the process', () => {
+    const { outbox, conn, lines, told } = setUp();
+    outbox.onRoom(() => {
+      throw new Error('a bug');
+    });
+    outbox.send(frameOf(1_000));
+    outbox.send(frameOf(20));
+    conn.drain();
+    expect(lines.join()).toContain('gateway.bug');
+    expect(told).toEqual([{ code: 'INTERNAL' }]);
+  });
+
+  it('counts right whatever the order of sends, answers and drains', () => {
+    const step = fc.oneof(
+      fc.record({ do: fc.constant('send' as const), bytes: fc.integer({ min: 10, max: 600 }) }),
+      fc.record({ do: fc.constant('volatile' as const), bytes: fc.integer({ min: 10, max: 600 }) }),
+      fc.record({ do: fc.constant('ack' as const), bytes: fc.integer({ min: 1, max: 60 }) }),
+      fc.record({ do: fc.constant('drain' as const), bytes: fc.constant(0) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const { outbox, conn, ack } = setUp();
+        let refused = false;
+        let woken = 0;
+        outbox.onRoom(() => {
+          woken += 1;
+        });
+        for (const { do: what, bytes } of steps) {
+          const before = outbox.bytes;
+          if (what === 'drain') conn.drain();
+          else if (what === 'ack' && !outbox.isFull) ack(bytes);
+          else if (what === 'volatile') outbox.sendVolatile(frameOf(bytes));
+          else if (what === 'send') {
+            const taken = outbox.send(frameOf(bytes));
+            expect(outbox.bytes).toBe(before + (taken ? frameOf(bytes).bytes : 0));
+            refused ||= !taken;
+          }
+          expect(outbox.frames).toBeLessThanOrEqual(10);
+        }
+        for (let i = 0; i < 3; i++) conn.drain();
+        expect([outbox.bytes, outbox.frames]).toEqual([0, 0]);
+        if (refused) expect(woken).toBeGreaterThan(0);
+        else expect(woken).toBe(0);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('takes no frame of another maker', () => {
+    const { outbox } = setUp();
+    expect(() => outbox.send({ bytes: 1 })).toThrow(TypeError);
+    expect(outbox.send(createFrameEncoder().typing('r' as never, []))).toBe(true);
+  });
+});
