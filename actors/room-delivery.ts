@@ -27,12 +27,13 @@ interface WaitingAsk {
 
 interface Reader {
   readonly user: UserId;
+  /** The ask that made it, and until when that is to be answered. */
+  readonly ask: OpenAsk;
+  readonly deadlineMs: number;
   /** The last seq given to this reader; while attached, the stream's end counts instead. */
   cursor: number;
   /** opening: the open is not answered yet. behind: catches up by ranges. attached: follows the stream. paused: its sink is full. */
   mode: 'opening' | 'paging' | 'behind' | 'attached' | 'paused';
-  readonly openKey: number;
-  readonly pageLimit: number;
   isReading: boolean;
   retryMs: number | undefined;
 }
@@ -196,9 +197,13 @@ export class RoomDelivery {
       this.push(fresh.slice(start, index + 1), out);
       start = index + 1;
       for (const [id, reader] of leaving) {
-        if (reader.mode === 'opening' || reader.mode === 'paging') answer(out, reader.openKey, emptyOpen('denied'));
         this.remove(id);
-        out.push({ type: 'gone', reader: id, reason: entry.member.change });
+        if (reader.mode === 'opening' || reader.mode === 'paging') {
+          // Asked perhaps after they had come back: what is true at the stream's end decides.
+          this.asks.unshift({ ask: reader.ask, deadlineMs: reader.deadlineMs, looked: false, isCovered: false });
+        } else {
+          out.push({ type: 'gone', reader: id, reason: entry.member.change });
+        }
       }
     }
     this.push(start === 0 ? fresh : fresh.slice(start), out);
@@ -267,14 +272,14 @@ export class RoomDelivery {
       const isStreamBehind = this.seenSeq > this.delivered || (ask.type === 'open' && (ask.since ?? 0) > this.delivered);
       const mayBeBehind = this.settings.sharedLog && (isStreamBehind || !context.fold.isMember(ask.user));
       if ((mayBeBehind || appendHeadSeq < this.memberSeq) && !waiting.looked) this.asks.push(waiting);
-      else if (ask.type === 'open') this.admitOpen(ask, context, out);
+      else if (ask.type === 'open') this.admitOpen(ask, waiting.deadlineMs, context, out);
       else if (context.fold.isMember(ask.user)) out.push({ type: 'history', key: ask.key, range: ask.range, upTo: context.headSeq });
       else answer(out, ask.key, notAMember(context.fold));
     }
     if (this.asks.length > 0) this.catchUp(nowMs, appendHeadSeq, out);
   }
 
-  private admitOpen(ask: OpenAsk, { fold }: DeliveryContext, out: RoomEffect[]): void {
+  private admitOpen(ask: OpenAsk, deadlineMs: number, { fold }: DeliveryContext, out: RoomEffect[]): void {
     if (!fold.isMember(ask.user)) {
       const verdict = fold.membership(ask.user) ? 'denied' : 'gone';
       answer(out, ask.key, ask.since === undefined ? notAMember(fold) : emptyOpen(verdict));
@@ -286,10 +291,10 @@ export class RoomDelivery {
     const canReplay = since !== undefined && isSameLog && since <= this.delivered && this.delivered - since <= this.settings.resumeEntriesMax;
     const reader: Reader = {
       user: ask.user,
+      ask,
+      deadlineMs,
       cursor: canReplay ? since : this.delivered,
       mode: canReplay ? 'opening' : 'paging',
-      openKey: ask.key,
-      pageLimit: ask.limit,
       isReading: false,
       retryMs: undefined,
     };
@@ -304,8 +309,8 @@ export class RoomDelivery {
 
   private readPage(id: ReaderId, reader: Reader, out: RoomEffect[]): void {
     if (this.pagesOut.has(id)) return; // Of an earlier open: this one's follows when that is back.
-    this.pagesOut.set(id, reader.openKey);
-    out.push({ type: 'page', reader: id, limit: reader.pageLimit, upTo: reader.cursor });
+    this.pagesOut.set(id, reader.ask.key);
+    out.push({ type: 'page', reader: id, limit: reader.ask.limit, upTo: reader.cursor });
   }
 
   /** The reader a page that came back was made for. One that closed and opened meanwhile gets a page of its own. */
@@ -314,7 +319,7 @@ export class RoomDelivery {
     this.pagesOut.delete(id);
     const reader = this.readers.get(id);
     if (reader?.mode !== 'paging') return undefined;
-    if (reader.openKey === openKey) return reader;
+    if (reader.ask.key === openKey) return reader;
     this.readPage(id, reader, out);
     return undefined;
   }
@@ -322,7 +327,7 @@ export class RoomDelivery {
   private onPageRead(input: Extract<DeliveryInput, { type: 'pageRead' }>, context: DeliveryContext, out: RoomEffect[]): void {
     const reader = this.pageOwner(input.reader, out);
     if (!reader) return;
-    answer(out, reader.openKey, {
+    answer(out, reader.ask.key, {
       type: 'opened',
       verdict: 'snapshot',
       head: context.headSeq,
@@ -360,7 +365,7 @@ export class RoomDelivery {
     const upTo = entries.at(-1)?.seq ?? reader.cursor;
     if (reader.mode === 'opening') {
       const head = Math.max(this.delivered, upTo);
-      answer(out, reader.openKey, { type: 'opened', verdict: 'replay', head, epoch, upTo, entries, more: upTo < head });
+      answer(out, reader.ask.key, { type: 'opened', verdict: 'replay', head, epoch, upTo, entries, more: upTo < head });
       reader.mode = 'behind';
     } else {
       out.push({ type: 'emit', reader: id, entries });
@@ -380,7 +385,7 @@ export class RoomDelivery {
     const reader = this.readers.get(id);
     if (!reader) return;
     this.remove(id);
-    answer(out, reader.openKey, storeUnavailable);
+    answer(out, reader.ask.key, storeUnavailable);
   }
 
   private onRefused(id: ReaderId, after: number): void {
@@ -407,7 +412,7 @@ export class RoomDelivery {
     this.asks = this.asks.filter(({ ask }) => ask.type !== 'open' || ask.reader !== id);
     const reader = this.readers.get(id);
     if (!reader) return;
-    if (reader.mode === 'opening' || reader.mode === 'paging') answer(out, reader.openKey, closed);
+    if (reader.mode === 'opening' || reader.mode === 'paging') answer(out, reader.ask.key, closed);
     this.remove(id);
     out.push({ type: 'detach', reader: id });
   }

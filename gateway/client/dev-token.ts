@@ -37,11 +37,10 @@ export async function fetchDevToken(url: string, user: string, name?: string): P
   const answer: unknown = await response.json().catch(() => undefined);
   const token = field(answer, 'token');
   if (response.ok && token !== undefined) return token;
-  if (response.status === 404 || response.status === 403 || response.status === 405) {
+  if (response.status === 404) {
     throw new DevTokenError('not-offered', `${url} gives no development tokens; use --token or CHAT_TOKEN`);
   }
-  const error = (answer as { error?: unknown } | undefined)?.error;
-  throw new DevTokenError('refused', `${url} refused a token for ${user}: ${field(error, 'message') ?? `HTTP ${response.status}`}`);
+  throw new DevTokenError('refused', `${url} refused a token for ${user}: ${field(answer, 'detail') ?? `HTTP ${response.status}`}`);
 }
 
 function field(value: unknown, name: string): string | undefined {

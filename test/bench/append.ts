@@ -6,7 +6,7 @@
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AppendRequest, AppendRun, AppendArm as ProcessArm } from './append-arms.ts';
-import { newSecret, startPlayhouse } from './arms.ts';
+import { newSecret, startBare, startPlayhouse } from './arms.ts';
 import type { BenchOptions } from './bench.ts';
 import type { AppendLoadSetup } from './load-append.ts';
 import { BenchProcess, pinning } from './processes.ts';
@@ -17,17 +17,19 @@ const rooms = 50;
 const senders = 256;
 const goal = { bound: 'at least', value: 0.6 } as const;
 
-type Arm = ProcessArm | 'sockets';
-const arms: readonly Arm[] = ['raw', 'store', 'actors', 'sockets'];
+type Arm = ProcessArm | 'sockets' | 'bare';
+const arms: readonly Arm[] = ['raw', 'store', 'actors', 'sockets', 'bare'];
 const names: Record<Arm, string> = {
-  raw: 'a: LevelDB raw, one synced batch at a time',
-  store: 'b: the store alone (RoomLog.append)',
-  actors: 'c: room actors in the process',
-  sockets: 'd: the whole node over sockets',
+  raw: 'a: raw LevelDB',
+  store: 'b: the store alone',
+  actors: 'c: room actors',
+  sockets: 'd: the node over sockets',
+  bare: 'bare socket.io: only acks',
 };
 
 export async function runAppend(options: BenchOptions): Promise<BenchResult> {
-  const perSecond: Record<Arm, number[]> = { raw: [], store: [], actors: [], sockets: [] };
+  const perSecond: Record<Arm, number[]> = { raw: [], store: [], actors: [], sockets: [], bare: [] };
+  const cpuMicros: Record<Arm, number[]> = { raw: [], store: [], actors: [], sockets: [], bare: [] };
   const loadCpu: number[] = [];
   const syncs: number[] = [];
   for (let round = 0; round < options.rounds; round += 1) {
@@ -36,33 +38,37 @@ export async function runAppend(options: BenchOptions): Promise<BenchResult> {
       const dir = mkdtempSync(join(options.folder, 'append-'));
       try {
         syncs.push(syncMs(dir));
-        const run = arm === 'sockets' ? await runSockets(dir, options) : await runInProcess(arm, dir, options);
+        const run = arm === 'sockets' || arm === 'bare' ? await runSockets(arm, dir, options) : await runInProcess(arm, dir, options);
         if (run.acked !== run.stored) throw new Error(`${names[arm]}: ${run.acked} acknowledged, ${run.stored} stored`);
         perSecond[arm].push(run.perSecond);
+        cpuMicros[arm].push(run.cpuMicrosPerMessage ?? Number.NaN);
         if (run.loadCpuShare !== undefined) loadCpu.push(run.loadCpuShare);
-        options.progress(`append  round ${round + 1}/${options.rounds} ${names[arm].padEnd(44)} ${shown(run.perSecond)}/s`);
+        options.progress(`append  round ${round + 1}/${options.rounds} ${names[arm].padEnd(26)} ${shown(run.perSecond)}/s`);
       } finally {
         rmSync(dir, { recursive: true, force: true });
       }
     }
   }
-  const ratio = (arm: Arm, what: string, isGoal: boolean): Row => {
-    const spread = spreadOf(ratiosOf(perSecond[arm], perSecond.raw));
-    return { what, unit: '×', spread, ...(isGoal && { goal }) };
+  const ratio = (what: string, arm: Arm, to: Arm, isGoal: boolean): Row => {
+    return { what, unit: '×', spread: spreadOf(ratiosOf(perSecond[arm], perSecond[to])), ...(isGoal && { goal }) };
   };
   return {
     bench: `append: durable messages, ${senders} in flight over ${rooms} rooms, 80–200 bytes`,
     rows: [
-      ratio('store', 'b / a: the store', false),
-      ratio('actors', 'c / a: room actors', true),
-      ratio('sockets', 'd / a: over sockets', true),
+      ratio('b / a: the store', 'store', 'raw', false),
+      ratio('c / a: room actors', 'actors', 'raw', true),
+      ratio('d / a: over sockets', 'sockets', 'raw', true),
+      ratio('bare / a: what socket.io leaves of a', 'bare', 'raw', false),
+      ratio('d / bare: over sockets', 'sockets', 'bare', false),
       ...arms.map((arm): Row => ({ what: names[arm], unit: 'messages/s', spread: spreadOf(perSecond[arm]) })),
-      { what: 'load process CPU in d', unit: 'cores', spread: spreadOf(loadCpu) },
+      ...arms.map((arm): Row => ({ what: `CPU of the server, ${names[arm]}`, unit: 'µs/message', spread: spreadOf(cpuMicros[arm]) })),
+      { what: 'load process CPU in d and bare', unit: 'cores', spread: spreadOf(loadCpu) },
       { what: 'write and fdatasync of 4 kB on this disk', unit: 'ms', spread: spreadOf(syncs) },
     ],
     notes: [
       'every arm: what was acknowledged equals what is stored afterwards; else the run fails',
-      `a writes entry and idempotency key, values made beforehand; b to d also heads, checks and encoding. d: rate limits raised, nobody reads; ${pinning}`,
+      'no node on socket.io can ack more than bare: where bare / a is below the goal, d / a cannot reach it on this machine',
+      `a: one synced batch at a time of entry and idempotency key per message, values made beforehand. b: RoomLog.append. d: rate limits raised, nobody reads; ${pinning}`,
     ],
   };
 }
@@ -77,15 +83,21 @@ async function runInProcess(arm: ProcessArm, dir: string, { appendWarmUpMs, appe
   }
 }
 
-async function runSockets(dir: string, { appendWarmUpMs, appendMs }: BenchOptions): Promise<AppendRun> {
+async function runSockets(arm: 'sockets' | 'bare', dir: string, { appendWarmUpMs, appendMs }: BenchOptions): Promise<AppendRun> {
   const secret = newSecret();
   // One connection here sends as fast as it is answered: the limit of 100 a second would be what is measured.
-  const server = await startPlayhouse(dir, secret, { CHAT_COMMANDS_PER_SECOND_MAX: '1000000', CHAT_COMMANDS_BURST_MAX: '1000000' });
+  const unlimited = { CHAT_COMMANDS_PER_SECOND_MAX: '1000000', CHAT_COMMANDS_BURST_MAX: '1000000' };
+  const server = arm === 'bare' ? await startBare() : await startPlayhouse(dir, secret, unlimited);
   const load = new BenchProcess('test/bench/load-main.js', 'load');
   try {
-    const setup: AppendLoadSetup = { port: server.port, secret, rooms, senders };
+    const setup: AppendLoadSetup = { arm: arm === 'bare' ? 'bare' : 'playhouse', port: server.port, secret, rooms, senders };
     await load.call('appendSetup', setup);
-    return await load.call<AppendRun>('appendRun', { warmUpMs: appendWarmUpMs, durationMs: appendMs });
+    const cpuBefore = server.process.cpuSeconds();
+    const run = await load.call<AppendRun>('appendRun', { warmUpMs: appendWarmUpMs, durationMs: appendMs });
+    const cpuAfter = server.process.cpuSeconds();
+    // Over the warm-up too, which acked is over as well.
+    const cpuMicrosPerMessage = cpuBefore === undefined || cpuAfter === undefined ? undefined : ((cpuAfter - cpuBefore) * 1e6) / run.acked;
+    return { ...run, cpuMicrosPerMessage };
   } finally {
     await load.stop();
     await server.process.stop();

@@ -16,7 +16,7 @@ import { openStore } from './open-store.ts';
 import { changeEntry, cidOf, createEntry, messageEntry, userOf } from './sample-entries.ts';
 
 /** Raise it when what is written changes. */
-const layout = 2;
+const layout = 3;
 export const bigRoom = 'big' as RoomId;
 export const listUser = 'lister' as UserId;
 export const listRooms = 500;

@@ -9,6 +9,7 @@ import { asked, tokenFor } from './load-hot.ts';
 import { textOf } from './message-text.ts';
 
 export interface AppendLoadSetup {
+  readonly arm: 'bare' | 'playhouse';
   readonly port: number;
   readonly secret: string;
   readonly rooms: number;
@@ -25,24 +26,28 @@ const connectsAtOnce = 25;
 export class LoadAppend implements LoadHandlers {
   readonly #senders: Sender[] = [];
   readonly #senderOf = new Map<LoadClient, Sender>();
+  #arm: AppendLoadSetup['arm'] = 'playhouse';
   #nextId = 0;
   #acked = 0;
   #outstanding = 0;
   #isRunning = false;
   #failure: string | undefined;
 
-  async setup({ port, secret, rooms, senders }: AppendLoadSetup): Promise<void> {
+  async setup({ arm, port, secret, rooms, senders }: AppendLoadSetup): Promise<void> {
+    this.#arm = arm;
     const places = Array.from({ length: senders }, (_, index) => ({ user: `a-${index}`, room: `append-${index % rooms}` }));
     for (let from = 0; from < places.length; from += connectsAtOnce) {
       const group = places.slice(from, from + connectsAtOnce);
-      const clients = await Promise.all(group.map(({ user }) => LoadClient.connect(port, tokenFor(user, secret), this)));
+      const clients = await Promise.all(
+        group.map(({ user }) => LoadClient.connect(port, arm === 'bare' ? undefined : tokenFor(user, secret), this)),
+      );
       for (const [index, client] of clients.entries()) {
         const sender = { client, room: (group[index] as (typeof group)[number]).room };
         this.#senders.push(sender);
         this.#senderOf.set(client, sender);
       }
     }
-    for (let index = 0; index < rooms; index += 1) {
+    for (let index = 0; index < rooms && arm === 'playhouse'; index += 1) {
       const members = places.filter(({ room }, place) => room === `append-${index}` && place !== index).map(({ user }) => user);
       await asked(this.#senders[index]?.client, 'room:create', { kind: 'group', id: `append-${index}`, members });
     }
@@ -68,11 +73,14 @@ export class LoadAppend implements LoadHandlers {
     };
   }
 
-  /** Messages by the rooms' own count. The create entry of each is no message. */
+  /** Messages by the rooms' own count. The create entry of a room of ours is no message. */
   async #stored(): Promise<number> {
     const openers = new Map(this.#senders.map(({ client, room }) => [room, client]));
     let stored = 0;
-    for (const [room, client] of openers) stored += ((await asked(client, 'room:open', { room, limit: 1 }))['head'] as number) - 1;
+    for (const [room, client] of openers) {
+      if (this.#arm === 'bare') stored += (await asked(client, 'join', { room }))['head'] as number;
+      else stored += ((await asked(client, 'room:open', { room, limit: 1 }))['head'] as number) - 1;
+    }
     return stored;
   }
 

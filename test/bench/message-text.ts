@@ -7,10 +7,22 @@ const bytesMin = 80;
 const bytesMax = 200;
 const random = new Random(1);
 
+const letters = 'eeeaaiioouttnnssrrhldcmfpgwybvk';
+
 /** Words that do not repeat, so that a store's compression gains no more than it would from people's talk. */
-const word = (): string => Array.from({ length: random.int(2, 9) }, () => random.pick([...'eeeaaiioouttnnssrrhldcmfpgwybvk'])).join('');
-const makeText = (bytes: number): string => Array.from({ length: 100 }, word).join(' ').slice(0, bytes);
-const texts = Array.from({ length: 1_024 }, () => makeText(random.int(bytesMin, bytesMax)));
+function makeText(bytes: number): string {
+  let text = '';
+  for (let left = random.int(2, 9); text.length < bytes; left -= 1) {
+    if (left > 0) text += letters.charAt(random.int(0, letters.length - 1));
+    else {
+      text += ' ';
+      left = random.int(2, 9) + 1;
+    }
+  }
+  return text;
+}
+
+const texts = Array.from({ length: 512 }, () => makeText(random.int(bytesMin, bytesMax)));
 
 export const textOf = (index: number): string => texts[index % texts.length] as string;
 

@@ -109,16 +109,14 @@ const bomb = fc.tuple(anyEvent, fc.constantFrom(9, 50, 1_000, 3_000)).map(
     codes: invalid,
   }),
 );
-const wide = fc
-  .tuple(anyEvent, fc.integer({ min: 513, max: 5_000 }))
-  .map(
-    ([event, width]): Attack => ({
-      event,
-      args: () => [Array.from({ length: width }, () => 0)],
-      names: 'more than 512 values',
-      codes: invalid,
-    }),
-  );
+const wide = fc.tuple(anyEvent, fc.integer({ min: 513, max: 5_000 })).map(
+  ([event, width]): Attack => ({
+    event,
+    args: () => [Array.from({ length: width }, () => 0)],
+    names: 'more than 512 values',
+    codes: invalid,
+  }),
+);
 const binary = anyEvent.map(
   (event): Attack => ({ event, args: () => [{ ...validPayloads[event][0], room: Buffer.from('room') }], names: 'binary', codes: invalid }),
 );

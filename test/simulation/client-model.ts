@@ -93,7 +93,7 @@ export class ClientModel implements ClientSide {
     const { connection } = this;
     if (!connection || view.openRequest) return;
     const id = (this.requests += 1);
-    const isFresh = view.last === undefined || this.random.chance(0.02);
+    const isFresh = view.last === undefined || this.random.chance(this.world.options.fresh);
     const since = isFresh ? undefined : view.last;
     view.openRequest = { id, since };
     view.isOpen = false;
@@ -174,12 +174,18 @@ export class ClientModel implements ClientSide {
     this.thinkLater(view);
     const { connection } = this;
     if (!connection) return;
-    if (view.isOpen && this.random.chance(0.03)) {
+    if (view.isOpen && this.random.chance(options.reopen * 0.7)) {
       connection.request((this.requests += 1), { type: 'close', room: view.room });
       view.isOpen = false;
       this.checker.closed(this, view.room);
       this.reopenLater(view, connection);
-    } else if (view.isOpen && this.random.chance(0.04)) this.open(view);
+    } else if (view.isOpen && this.random.chance(options.reopen)) this.open(view);
+    if (view.openRequest && this.random.chance(options.reopen)) {
+      // Left and entered again, before the first answer: that one is of no interest any more.
+      connection.request((this.requests += 1), { type: 'close', room: view.room });
+      view.openRequest = undefined;
+      this.open(view);
+    }
     if (this.random.chance(0.08)) {
       const id = (this.requests += 1);
       this.checker.asking(this, view.room, id);

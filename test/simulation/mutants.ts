@@ -21,12 +21,12 @@ const patch = (name: string, change: Mutant['patch'], fixed?: FixedOptions): Mut
 
 const onConflict = "        return this.resolve(batch, 'conflict', 0);";
 const onUnknown = "        for (const waiting of batch) waiting.inDoubt = true;\n        return this.resolve(batch, 'unknown', 0);";
-const judge = '      const judgement = this.fold.judge(command, (seq) => this.facts.get(seq));\n      if (judgement';
+const judge = '      const judgement = this.fold.judge(command, (seq) => this.facts.get(seq));\n      if (judgement.type === \'needs\') {';
 const cursorOfOpen = '      cursor: canReplay ? since : this.delivered,';
 
 /** Nothing is lost on the wire, nothing else tells heads. */
 const wireAlone: FixedOptions = {
-  nodes: 2, wire: true, wireDrop: 0, wireDouble: 0.3, wireDelayMaxMs: 50, tail: false, poll: false, appendLost: 0, replyLost: 0, appendLate: 0, appendRejected: 0,
+  nodes: 2, clients: 4, opsPerClient: 3, cut: 0, slow: 0, reopen: 0, wire: true, wireDrop: 0, wireDouble: 0, wireDelayMaxMs: 400, tail: false, poll: false, appendLost: 0, replyLost: 0, appendLate: 0, appendRejected: 0,
   failOvers: 0, nodeCrash: 0, roomCrash: 0, pauses: 0, commitStall: 0, zombies: false, settings: { reorderEntriesMax: 1 },
 };
 
@@ -46,12 +46,12 @@ export const mutants: readonly Mutant[] = [
   patch('error taken as ok', state("    switch (outcome) {\n      case 'appended': {", "    switch (outcome === 'unknown' ? 'appended' : outcome) {\n      case 'appended': {")),
   patch('unknown taken as failed: told so', state(onUnknown, "        for (const waiting of batch) this.conclude(waiting, { type: 'refused', code: 'FORBIDDEN', message: 'failed' });\n        this.pipeline = { step: 'idle' };\n        return;")),
   patch('unknown taken as failed: new id', state(onUnknown, "        this.pipeline = { step: 'idle' };\n        return this.requeue(batch.map((waiting) => ({ ...waiting, command: { ...waiting.command, cid: `${waiting.command.cid}-2` as Cid } })));")),
-  patch('no re-validation', state(judge, '      const kept = waiting as typeof waiting & { verdict?: ReturnType<RoomFold["judge"]> };\n      const judgement = kept.verdict ?? this.fold.judge(command, (seq) => this.facts.get(seq));\n      if (judgement.type === "append") kept.verdict = judgement;\n      if (judgement')),
+  patch('no re-validation', state(judge, '      const kept = waiting as typeof waiting & { verdict?: ReturnType<RoomFold["judge"]> };\n      const judgement = kept.verdict ?? this.fold.judge(command, (seq) => this.facts.get(seq));\n      if (judgement.type === "append") kept.verdict = judgement;\n      if (judgement.type === "needs") {')),
   patch('cursor moved before the emit', delivery('    reader.cursor = after;\n', '    reader.cursor = Math.max(after, this.delivered);\n')),
   patch('reorder buffer dropped without re-reading', delivery('      this.early.clear(); // seenSeq', '      this.early.clear();\n      this.seenSeq = this.delivered;\n      return; // seenSeq'), wireAlone),
   // Bugs the simulation found in the protocol, kept as mutants.
   patch('kicked, but the fold does not know yet', delivery('(mayBeBehind || appendHeadSeq < this.memberSeq)', 'mayBeBehind')),
-  patch('a page given to a later open', delivery('    if (reader.openKey === openKey) return reader;', '    if (openKey !== -1) return reader;')),
-  patch('acknowledged, but not seen', state('    this.delivery.offer(found, time.nowMs, this.out);', '')),
-  patch('a retry time that has passed', delivery('    this.catchUpRetryMs = undefined;\n    for (const', '    for (const')),
+  patch('a page given to a later open', delivery('    if (reader.ask.key === openKey) return reader;', '    if (openKey !== -1) return reader;'), { reopen: 0.4, fresh: 0.5, storeDelayMaxMs: 40 }),
+  patch('acknowledged, but not seen', state('    this.delivery.offer(found, time.nowMs, this.out);', ''), { nodes: 2, reopen: 0.4, storeDelayMaxMs: 40, replyLost: 0.25, opsPerClient: 14, settings: { readEntriesMax: 1 } }),
+  patch('a retry time that has passed', delivery('    this.catchUpRetryMs = undefined;\n    for (const', '    for (const'), { stateChecks: true }),
 ];

@@ -44,9 +44,14 @@ export interface SimOptions {
   readonly cut: number;
   readonly slow: number;
   readonly sinkFramesMax: number;
+  /** Each time a client thinks: it opens its open room anew; it forgets what it has and opens without since. */
+  readonly reopen: number;
+  readonly fresh: number;
   readonly passivate: number;
   readonly batchTurns: boolean;
   readonly settings: Omit<RoomSettings, 'writer' | 'sharedLog'>;
+  /** Also look into the state after each turn: LIVENESS, SPIN, bounds. Off: only what somebody outside can notice counts. */
+  readonly stateChecks: boolean;
   readonly storeBug?: StoreBug;
 }
 
@@ -94,8 +99,11 @@ export function drawOptions(seed: number, fixed: FixedOptions = {}): SimOptions 
     cut: fault(0.5),
     slow: rare(0.4),
     sinkFramesMax: random.pick([1, 2, 64]),
+    reopen: random.pick([0.04, 0.04, 0.4]),
+    fresh: random.pick([0.02, 0.02, 0.3]),
     passivate: rare(0.2),
     batchTurns: random.chance(0.5),
+    stateChecks: true,
     settings: {
       pendingMax: random.pick([2, 64, 64]),
       senderPendingMax: random.pick([1, 8, 8]),

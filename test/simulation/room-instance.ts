@@ -97,7 +97,7 @@ export class RoomInstance {
       if (this.mayDie(effects.slice(index).some(isAck))) return;
       this.perform(effect);
     }
-    this.checkState(inputs);
+    if (this.world.options.stateChecks) this.checkState(inputs);
     this.setTimer();
     this.flushSoon();
   }

@@ -80,7 +80,14 @@ describe('room cursor', () => {
   it('jumps by the word snapshot, says what was skipped, and goes on after upTo', () => {
     const cursor = opened(0, 3);
     cursor.rest();
-    const actions = cursor.answered(cursor.begin().opening, { verdict: 'snapshot', head: 90, upTo: 90, epoch: 'e1', entries: entries(88, 89), more: true });
+    const actions = cursor.answered(cursor.begin().opening, {
+      verdict: 'snapshot',
+      head: 90,
+      upTo: 90,
+      epoch: 'e1',
+      entries: entries(88, 89),
+      more: true,
+    });
     expect(kinds(actions)).toEqual(['opened', 'snapshot']);
     expect(actions[1]).toMatchObject({ snapshot: { since: 3, upTo: 90, hasBefore: true, isResume: true } });
     expect(shown(cursor.arrived(entries(91)))).toEqual([91]);
@@ -126,7 +133,8 @@ describe('a client with an open room', () => {
     return client;
   }
   const talk = (count: number): void => {
-    for (let index = 0; index < count; index += 1) node.append('lobby', 'bob', `b${node.log('lobby').length}`, { kind: 'message', text: 'x' });
+    for (let index = 0; index < count; index += 1)
+      node.append('lobby', 'bob', `b${node.log('lobby').length}`, { kind: 'message', text: 'x' });
   };
   const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
 
@@ -136,7 +144,10 @@ describe('a client with an open room', () => {
     seen.length = 0;
     violations.length = 0;
     await node.start();
-    node.append('lobby', 'alice', 'sys-0', { kind: 'room', room: { kind: 'group', public: true, members: [{ user: 'alice', role: 'owner' }] } });
+    node.append('lobby', 'alice', 'sys-0', {
+      kind: 'room',
+      room: { kind: 'group', public: true, members: [{ user: 'alice', role: 'owner' }] },
+    });
   });
   afterEach(async () => {
     for (const client of clients.splice(0)) client.end();

@@ -41,14 +41,17 @@ describe('transcript', () => {
   });
 
   it('gives every nick an id of its own that fits the pattern', () => {
-    const nick = fc.oneof(fc.string({ unit: 'binary', minLength: 1, maxLength: 30 }), fc.stringMatching(/^[a-c_|g0-9]{1,6}$/));
+    const nick = fc.oneof(
+      fc.string({ unit: fc.constantFrom('a', '_', '7', 'c', '|', '^', 'é', '語', '😀', ' ', 'g', 'r'), minLength: 1, maxLength: 24 }),
+      fc.string({ unit: fc.constantFrom('_', '7', 'c', '|'), minLength: 1, maxLength: 4 }),
+    );
     fc.assert(
       fc.property(nick, nick, fc.constantFrom('_rab12', '_g1_rab12'), fc.constantFrom('_rab12', '_g1_rab12'), (a, b, one, other) => {
         const first = userIdOf(a, one);
         expect(first).toMatch(idPattern);
-        if (a !== b || one !== other) expect(first === userIdOf(b, other)).toBe(a.toWellFormed() === b.toWellFormed() && one === other);
+        if (a !== b || one !== other) expect(first).not.toBe(userIdOf(b, other));
       }),
-      { numRuns: 2_000 },
+      { numRuns: 300 },
     );
     expect(userIdOf('|trey|', '_rx')).toBe('_7ctrey_7c_rx');
     expect(userIdOf('_7c', '_rx')).not.toBe(userIdOf('|', '_rx'));
