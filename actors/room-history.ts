@@ -10,6 +10,8 @@ import type { Range, RoomLog } from '../system/store/room-log.ts';
 import type { MessageView } from './client-command.ts';
 import type { TargetFact } from './room-fold.ts';
 
+/** Bytes of text in one page, at most 3 a character; a page of long messages holds fewer of them, at least one. */
+const pageTextBytesMax = 256 * 1024;
 /** Characters of an answered message that a reply quotes. */
 const quoteCharsMax = 200;
 
@@ -41,7 +43,8 @@ export async function readFacts(log: RoomLog, room: RoomId, targets: readonly nu
 
 /** A page of messages with their edits, deletes, reactions and quotes, as of `upTo`. */
 export async function readPage(log: RoomLog, room: RoomId, range: Range, upTo: number): Promise<HistoryPage> {
-  const [messages, [headEntry]] = await Promise.all([log.messages(room, range, upTo), log.at([{ room, seq: upTo }])]);
+  const [found, [headEntry]] = await Promise.all([log.messages(room, range, upTo), log.at([{ room, seq: upTo }])]);
+  const messages = withinBytes(found, range);
   const parents = [...new Set(messages.flatMap((entry) => entry.replyTo ?? []))];
   const [changes, parentEntries] = await Promise.all([
     log.byTarget(room, [...new Set([...messages.map((entry) => entry.seq), ...parents])], upTo),
@@ -59,6 +62,19 @@ export async function readPage(log: RoomLog, room: RoomId, range: Range, upTo: n
   const last = entries.at(-1);
   if (!first || !last) return { entries, ...emptyPageEnds(range, total) };
   return { entries, hasBefore: first.n > 1, hasAfter: last.n < total };
+}
+
+/** Drops messages from the far end of the direction asked until the rest fits; the next page begins there. */
+function withinBytes(messages: readonly Entry[], range: Range): readonly Entry[] {
+  const isBackwards = 'before' in range;
+  const kept: Entry[] = [];
+  let bytes = 0;
+  for (const message of isBackwards ? messages.toReversed() : messages) {
+    bytes += 3 * (message.text?.length ?? 0);
+    if (bytes > pageTextBytesMax && kept.length > 0) break;
+    kept.push(message);
+  }
+  return isBackwards ? kept.reverse() : kept;
 }
 
 function emptyPageEnds(range: Range, total: number): { hasBefore: boolean; hasAfter: boolean } {

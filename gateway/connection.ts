@@ -27,6 +27,8 @@ export interface ConnectionDeps {
   readonly limits: ConnectionLimits;
   readonly clock: Clock;
   readonly log: Logger;
+  /** For log lines. */
+  readonly user: string;
 }
 
 /** What a client is told to wait when a queue behind the edge is full. */
@@ -36,7 +38,7 @@ type Ack = (answer: WireAnswer) => void;
 
 /** Handles one packet: the event's name and whatever came after it. Never throws. */
 export function createEventHandler(deps: ConnectionDeps): (packet: readonly unknown[]) => void {
-  const { limits, log } = deps;
+  const { limits, log, user } = deps;
   const rate = new RateLimit(limits.commandsPerSecondMax, limits.commandsBurstMax, deps.clock);
   return (packet) => {
     let reply: ((answer: Answer) => void) | undefined;
@@ -44,7 +46,7 @@ export function createEventHandler(deps: ConnectionDeps): (packet: readonly unkn
       if (!deps.outbox.isOpen) return;
       const verdict = rate.take();
       if (verdict.type === 'flood') {
-        log.warn({ ev: 'client.flood', decision: 'close' }, 'a client is far over its rate');
+        log.warn({ ev: 'client.flood', user, decision: 'close' }, 'a client is far over its rate');
         deps.outbox.close('FLOOD');
         return;
       }
@@ -60,7 +62,7 @@ export function createEventHandler(deps: ConnectionDeps): (packet: readonly unkn
       if (deps.session.command(command, reply) === 'refused')
         refused(refuse('BUSY', 'too many commands wait for an answer', busyRetryAfterMs));
     } catch (error) {
-      log.error({ ev: 'gateway.bug', err: error }, 'a command crashed at the edge');
+      log.error({ ev: 'gateway.bug', user, err: error }, 'a command crashed at the edge');
       reply?.({ ok: false, refusal: refuse('INTERNAL', 'the server failed; send again with the same cid') });
     }
   };

@@ -58,6 +58,8 @@ export class Outbox implements ClientSink {
   readonly #limits: OutboxLimits;
   readonly #clock: Pick<Clock, 'after'>;
   readonly #log: Pick<Logger, 'warn' | 'error'>;
+  /** For log lines. */
+  readonly #user: string;
   /** In engine.io's buffer, and handed to the transport but not yet to the kernel. */
   #waiting = { bytes: 0, frames: 0 };
   #inTransport = { bytes: 0, frames: 0 };
@@ -67,11 +69,12 @@ export class Outbox implements ClientSink {
   #closeAs: { readonly code: CloseCode; readonly reconnectInMs?: number } | undefined;
   #cancelCut: (() => void) | undefined;
 
-  constructor(socket: OutboxSocket, limits: OutboxLimits, clock: Pick<Clock, 'after'>, log: Pick<Logger, 'warn' | 'error'>) {
+  constructor(socket: OutboxSocket, limits: OutboxLimits, clock: Pick<Clock, 'after'>, log: Pick<Logger, 'warn' | 'error'>, user = '') {
     this.#socket = socket;
     this.#limits = limits;
     this.#clock = clock;
     this.#log = log;
+    this.#user = user;
     const { conn } = socket;
     conn.on('packetCreate', (packet) => this.#created(packet));
     conn.on('flush', () => this.#flushed());
@@ -156,7 +159,10 @@ export class Outbox implements ClientSink {
     this.#waiting.bytes += packet.options?.bytes ?? sizeOf(packet.data);
     if (this.bytes <= this.#limits.bytesMax * cutShare && this.frames <= this.#limits.framesMax * cutShare) return;
     if (this.#phase === 'closed') return;
-    this.#log.warn({ ev: 'slow.consumer', decision: 'cut', bytes: this.bytes, frames: this.frames }, 'a client asks without reading');
+    this.#log.warn(
+      { ev: 'slow.consumer', user: this.#user, decision: 'cut', bytes: this.bytes, frames: this.frames },
+      'a client asks without reading',
+    );
     this.#cut();
   }
 
@@ -182,7 +188,7 @@ export class Outbox implements ClientSink {
       this.#onRoom();
     } catch (error) {
       // A bug of the session; it must not surface inside the transport, where it would end the process.
-      this.#log.error({ ev: 'gateway.bug', err: error }, 'onRoom threw');
+      this.#log.error({ ev: 'gateway.bug', user: this.#user, err: error }, 'onRoom threw');
       this.close('INTERNAL');
     }
   }

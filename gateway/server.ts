@@ -11,7 +11,7 @@ import type { Clock } from '../system/clock.ts';
 import { type Refusal, refuse } from '../system/errors.ts';
 import type { Logger } from '../system/logger.ts';
 import { createEventHandler } from './connection.ts';
-import { ConnectRefused, identify, isOriginAllowed, type OriginRule } from './handshake.ts';
+import { ConnectRefused, identify, isLoopbackAddress, isOriginAllowed, type OriginRule } from './handshake.ts';
 import { createHttpApp, type HttpOptions } from './http.ts';
 import { hostInUrl, listen } from './listen.ts';
 import { Outbox, type OutboxSocket } from './outbox.ts';
@@ -34,6 +34,8 @@ export interface GatewayConfig {
   /** Sessions of this node. More: TOO_MANY_CONNECTIONS. */
   readonly connectionsMax: number;
   readonly origins: readonly string[];
+  /** Handshakes in progress. More are refused before they are parsed. Default 150. */
+  readonly handshakesMax?: number;
 }
 export interface GatewayOptions extends Pick<HttpOptions, 'devTokens' | 'routes' | 'readiness'> {
   readonly config: GatewayConfig;
@@ -62,13 +64,19 @@ const packetBytesMax = 65_536;
 /** From the transport's opening to the token. Then it is closed: an idle engine connection costs memory before any identity. */
 const connectTimeoutMs = 5_000;
 /** Connections without a session yet. More are refused at once, before their bytes are parsed, and come back by their back-off. */
-const handshakesMax = 150;
+const handshakesDefault = 150;
+/** Of these, from one address; so that one address cannot keep all others out. Not for loopback, where a proxy may be. */
+const handshakesPerAddressMax = 50;
 const handshakeRetryAfterMs = 1_000;
 /** For the refusal to arrive. Then the connection no longer counts as a handshake in progress. */
 const refusedLingerMs = 500;
 /** Clients of a draining node come back elsewhere, spread over this time. */
 const drainSpreadMs = 2_000;
 
+interface Pending {
+  readonly remoteAddress: string;
+  once(event: 'close', listener: () => void): unknown;
+}
 interface SocketData {
   outbox?: Outbox;
 }
@@ -80,6 +88,15 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
   const { app, server } = await createHttpApp({ ...options, originRule });
   /** Sessions open now, each with its outbox. */
   const open = new Map<GatewaySocket, Outbox>();
+  /** Engine connections that have no session yet. */
+  const pending = new Set<Pending>();
+  const isCrowded = (address: string | undefined): boolean => {
+    if (pending.size >= (config.handshakesMax ?? handshakesDefault)) return true;
+    if (pending.size < handshakesPerAddressMax || isLoopbackAddress(address)) return false;
+    let same = 0;
+    for (const { remoteAddress } of pending) if (remoteAddress === address) same += 1;
+    return same >= handshakesPerAddressMax;
+  };
   let isAccepting = true;
   let onEmpty: (() => void) | undefined;
 
@@ -97,12 +114,15 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     // Connection state recovery stays off: it skips the token check, keeps every packet, and since-seq does it better.
     cors: { origin: [...config.origins, ...(originRule.allowLoopback ? [/^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/] : [])] },
     allowRequest: (request, answer) => {
-      const inProgress = io.engine.clientsCount - open.size;
       if (!isOriginAllowed(request.headers, originRule)) answer('origin not allowed', false);
       else if (!isAccepting) answer('the node is stopping', false);
-      else if (inProgress >= handshakesMax) answer('too many handshakes', false);
+      else if (isCrowded(request.socket.remoteAddress)) answer('too many handshakes', false);
       else answer(null, true);
     },
+  });
+  io.engine.on('connection', (conn: Pending) => {
+    pending.add(conn);
+    conn.once('close', () => pending.delete(conn));
   });
   io.engine.on('headers', (headers: Record<string, string>) => {
     headers['x-content-type-options'] = 'nosniff';
@@ -118,11 +138,12 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     const identity = identify(socket.handshake.auth, socket.handshake.headers, options.verifier);
     if (isRefusal(identity)) return identity;
     const limits = { bytesMax: config.outboxBytesMax, framesMax: config.outboxFramesMax };
-    const outbox = new Outbox(socket as unknown as OutboxSocket, limits, clock, log);
+    const outbox = new Outbox(socket as unknown as OutboxSocket, limits, clock, log, identity.userId);
     const session = options.openSession(identity, outbox);
     if (isRefusal(session)) return session;
     socket.data.outbox = outbox;
     open.set(socket, outbox);
+    pending.delete(socket.conn);
     // Two ways to go: the transport, perhaps before the client was told that it is connected, and socket.io's disconnect.
     const gone = once(() => {
       open.delete(socket);
@@ -137,7 +158,7 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     socket.conn.once('close', gone);
     socket.once('disconnect', gone);
     // `next` is never called, so socket.io emits nothing: no event name of a client can reach a listener of ours or of its own.
-    const handle = createEventHandler({ session, outbox, limits: config, clock, log });
+    const handle = createEventHandler({ session, outbox, limits: config, clock, log, user: identity.userId });
     socket.use((packet) => handle(packet));
     return undefined;
   }
@@ -169,7 +190,11 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     tcpSockets.add(socket);
     socket.once('close', () => tcpSockets.delete(socket));
   });
-  await listen(server, config);
+  await listen(server, config).catch(async (fault: unknown) => {
+    io.engine.close();
+    await app.close();
+    throw fault;
+  });
   const { port } = server.address() as AddressInfo;
   let closing: Promise<void> | undefined;
 

@@ -3,19 +3,14 @@
  * cookies (performance.md, decision 7); with it goes the token, which stands in the handshake's headers.
  *
  * Guarantees: after both calls no IncomingMessage is held by a websocket connection (a test counts them; engine.io is pinned,
- * since this removes listeners of its inside). Where it does not find them, it does nothing.
- * Does not: touch polling connections, whose requests come and go.
+ * since this removes a listener of its inside). Where it does not find it, it does nothing.
+ * Does not: remove `onUpgradeError`, the other leftover: in 6.6.12 it holds the TCP socket only, which lives anyway.
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'socket.io';
 
 type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
-interface Emitter {
-  rawListeners(event: string): readonly unknown[];
-  listeners(event: string): readonly unknown[];
-  removeListener(event: string, listener: (...args: never[]) => void): unknown;
-}
 
 /**
  * engine.io makes a response object for each upgrade that waits for the TCP socket's `close`, and so keeps the request as
@@ -27,7 +22,7 @@ export function releaseUpgradeResponses(server: Server): void {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const before = new Set<unknown>(socket.rawListeners('close'));
     for (const listener of listeners) listener.call(server, request, socket, head);
-    const added = (socket as Emitter).rawListeners('close').find((listener) => !before.has(listener));
+    const added = socket.rawListeners('close').find((listener: unknown) => !before.has(listener));
     const inner = (added as { readonly listener?: unknown } | undefined)?.listener;
     // Wrapped by `once` and an arrow without a name: ws's own listener is neither.
     if (typeof inner === 'function' && inner.name === '') socket.removeListener('close', inner as () => void);
@@ -50,11 +45,5 @@ const noHandshake: Socket['handshake'] = Object.freeze({
 /** Call when the client is connected; nobody reads the handshake after that. */
 export function stripHandshake(socket: Socket): void {
   (socket as { handshake: Socket['handshake'] }).handshake = noHandshake;
-  const conn = socket.conn as unknown as { request: unknown; readonly transport: { readonly name: string; readonly socket?: Emitter } };
-  conn.request = null;
-  if (conn.transport.name !== 'websocket') return;
-  const websocket = conn.transport.socket;
-  for (const listener of websocket?.listeners('error') ?? []) {
-    if (typeof listener === 'function' && listener.name === 'onUpgradeError') websocket?.removeListener('error', listener as () => void);
-  }
+  (socket.conn as unknown as { request: unknown }).request = null;
 }

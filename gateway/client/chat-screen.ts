@@ -55,7 +55,7 @@ export function openScreen(prompt: string, handlers: ScreenHandlers): Screen {
   reader.on('SIGINT', () => handlers.onEnd('interrupted'));
   reader.on('line', (line) => {
     // What was typed comes back as an entry with its number: take the typed copy away.
-    const width = Math.max(1, stdout.columns ?? 80);
+    const width = stdout.columns || 80;
     moveCursor(stdout, 0, -Math.max(1, Math.ceil((reader.getPrompt().length + line.length) / width)));
     cursorTo(stdout, 0);
     clearScreenDown(stdout);
@@ -73,9 +73,10 @@ export function openScreen(prompt: string, handlers: ScreenHandlers): Screen {
       if (!isClosed) reader.prompt(true);
     },
     setNote: (note) => {
-      if (isClosed) return;
+      const next = note === '' ? prompt : `${note} ${prompt}`;
+      if (isClosed || next === reader.getPrompt()) return;
       erase();
-      reader.setPrompt(note === '' ? prompt : `${note} ${prompt}`);
+      reader.setPrompt(next);
       reader.prompt(true);
     },
     close: () => {

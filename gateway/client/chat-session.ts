@@ -6,7 +6,8 @@
 
 import type { ChatClient } from './chat-client.ts';
 import { ChatError } from './chat-error.ts';
-import { changeLines, clean, help, messageLines, type Paint, parseTyped, type Typed } from './chat-format.ts';
+import { changeLines, clean, messageLines, type Paint } from './chat-format.ts';
+import { help, parseTyped, perform, type Sendable } from './chat-typed.ts';
 import type { ConnectOptions, StateChange } from './connection.ts';
 import { RoomView } from './room-view.ts';
 import { systemTiming, type Timing } from './timing.ts';
@@ -28,6 +29,7 @@ const typingEveryMs = 3_000;
 /** The server's word that somebody stopped typing may be lost. */
 const typingShownMs = 8_000;
 const leaveWaitMs = 15_000;
+const askWaitMs = 2_000;
 
 const plural = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
 
@@ -35,7 +37,7 @@ export class ChatSession {
   private readonly deps: SessionDeps;
   private readonly timing: Timing;
   private readonly view = new RoomView();
-  private members = new Set<string>();
+  private readonly members = new Set<string>();
   private wasOnline = false;
   private isAway = false;
   private waitingAtReturn = 0;
@@ -54,6 +56,7 @@ export class ChatSession {
     client.on('state', (change) => this.onState(change));
     client.on('snapshot', ({ messages, since, hasBefore }) => {
       this.view.reset(messages);
+      for (const { by } of messages) this.members.add(by);
       if (since !== undefined) this.say(`(too far behind: what lies between is in /history)`);
       else if (hasBefore) this.say('(older messages: /history)');
       this.deps.print(messages.flatMap((message) => messageLines(message, this.deps.paint)));
@@ -69,11 +72,7 @@ export class ChatSession {
       );
     });
     client.on('opened', ({ isResume, verdict, since, head }) => {
-      if (!isResume) return;
-      const resumed = verdict === 'replay' ? head - (since ?? 0) : 0;
-      this.say(
-        `back online: ${plural(resumed, 'entry', 'entries')} resumed, ${plural(this.waitingAtReturn, 'message', 'messages')} sent again`,
-      );
+      if (isResume) void this.announceReturn(verdict === 'replay' ? head - (since ?? 0) : 0);
     });
     client.on('gone', ({ reason }) => this.fail(`you are not in ${deps.room} any more (${reason})`));
     client.on('violation', ({ kind, expectedSeq, gotSeq }) =>
@@ -132,7 +131,7 @@ export class ChatSession {
           (await client.listRooms()).map(({ id, head, unread }) => `${clean(id)}  head #${head}${unread > 0 ? `  ${unread} unread` : ''}`),
         );
       case 'who':
-        return this.say(`seen in ${room}: ${[...this.members].map(clean).sort().join(', ') || 'nobody yet'}`);
+        return void this.ask(async () => [`seen in ${room}: ${[...this.members].map(clean).sort().join(', ') || 'nobody yet'}`]);
       default:
         this.send(typed);
     }
@@ -152,46 +151,29 @@ export class ChatSession {
     if (this.isLeaving || this.isEnding) return this.end(client.waiting === 0 ? 0 : 1);
     this.isLeaving = true;
     const untilMs = this.timing.nowMs() + leaveWaitMs;
-    while (!this.isEnding && (client.waiting > 0 || (this.early?.length ?? 0) > 0) && this.timing.nowMs() < untilMs)
-      await new Promise<void>((resolve) => this.timing.after(50, resolve));
+    while (!this.isEnding && (client.waiting > 0 || this.early !== undefined) && this.timing.nowMs() < untilMs) await this.pause(50);
     if (this.isEnding) return;
     if (client.waiting > 0) this.warn(`${plural(client.waiting, 'message was', 'messages were')} not sent`);
     this.end(client.waiting === 0 ? 0 : 1);
   }
 
-  private send(typed: Extract<Typed, { type: 'text' | 'reply' | 'edit' | 'delete' | 'react' | 'unreact' }>): void {
+  private send(typed: Sendable): void {
     const { client, room } = this.deps;
-    this.stored(typed).catch((error: unknown) => {
+    perform(client, room, typed).catch((error: unknown) => {
       if (!this.isEnding || !(error instanceof ChatError) || error.code !== 'ENDED') this.warn(`not sent: ${explain(error)}`);
     });
     if (!client.isOnline) this.say(`… offline, ${plural(client.waiting, 'message', 'messages')} waiting for ${room}`);
   }
 
-  private stored(typed: Parameters<ChatSession['send']>[0]): Promise<unknown> {
-    const { client, room } = this.deps;
-    switch (typed.type) {
-      case 'text':
-        return client.send(room, typed.text);
-      case 'reply':
-        return client.reply(room, typed.target, typed.text);
-      case 'edit':
-        return client.modify(room, typed.target, typed.text);
-      case 'delete':
-        return client.delete(room, typed.target);
-      default:
-        return client.react(room, typed.target, typed.emoji, typed.type === 'react');
-    }
-  }
-
   private showHistory(before: number | undefined): Promise<void> {
     const { client, room, paint } = this.deps;
-    const oldest = before ?? this.view.messages()[0]?.seq ?? Number.MAX_SAFE_INTEGER;
     return this.ask(async () => {
+      const oldest = before ?? this.view.messages()[0]?.seq ?? Number.MAX_SAFE_INTEGER;
       const page = await client.history(room, { before: Math.max(1, oldest), limit: 50 });
       this.view.addPage(page.entries);
       if (page.entries.length === 0) return ['(nothing older)'];
       return [
-        `(history before #${oldest})`,
+        oldest === Number.MAX_SAFE_INTEGER ? '(history)' : `(history before #${oldest})`,
         ...page.entries.flatMap((message) => messageLines(message, paint)),
         page.hasBefore ? '(older: /history)' : '(the beginning)',
       ];
@@ -200,10 +182,26 @@ export class ChatSession {
 
   private async ask(work: () => Promise<readonly string[]>): Promise<void> {
     try {
+      // What was sent before the question is in the answer.
+      const { client } = this.deps;
+      for (let wait = 0; client.isOnline && client.waiting > 0 && wait < askWaitMs; wait += 20) await this.pause(20);
       this.deps.print(await work());
     } catch (error) {
       this.warn(explain(error));
     }
+  }
+
+  private async announceReturn(resumed: number): Promise<void> {
+    const { client } = this.deps;
+    const waiting = this.waitingAtReturn;
+    for (let wait = 0; client.isOnline && client.waiting > 0 && wait < askWaitMs; wait += 20) await this.pause(20);
+    const sent = Math.max(0, waiting - client.waiting);
+    if (!this.isEnding)
+      this.say(`back online: ${plural(resumed, 'entry', 'entries')} resumed, ${plural(sent, 'message', 'messages')} sent`);
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.timing.after(ms, resolve));
   }
 
   private onTyping(users: readonly string[]): void {

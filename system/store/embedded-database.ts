@@ -11,7 +11,7 @@ import type { ClassicLevel } from 'classic-level';
 import type { Clock } from '../clock.ts';
 import { Fault } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { isTableDamage, openLevel, probeFolder, repairTables } from './embedded-folder.ts';
+import { claimFolder, isTableDamage, openLevel, probeFolder, repairTables } from './embedded-folder.ts';
 
 export type Level = ClassicLevel<string, string>;
 
@@ -30,6 +30,7 @@ export class EmbeddedDatabase {
   readonly #options: EmbeddedDatabaseOptions;
   /** undefined while the database is closed: between two lives, or for good. */
   #level: Level | undefined;
+  readonly #release: () => void;
   #state: 'up' | 'down' | 'closed' = 'up';
   #isDraining = false;
   #downCause: unknown;
@@ -42,12 +43,19 @@ export class EmbeddedDatabase {
   onReopen: () => Promise<void> = async () => {};
 
   static async open(options: EmbeddedDatabaseOptions): Promise<EmbeddedDatabase> {
-    return new EmbeddedDatabase(options, await openLevel(options.dir, options.log));
+    const release = claimFolder(options.dir);
+    try {
+      return new EmbeddedDatabase(options, await openLevel(options.dir, options.log), release);
+    } catch (cause) {
+      release();
+      throw cause;
+    }
   }
 
-  private constructor(options: EmbeddedDatabaseOptions, level: Level) {
+  private constructor(options: EmbeddedDatabaseOptions, level: Level, release: () => void) {
     this.#options = options;
     this.#level = level;
+    this.#release = release;
   }
 
   /** From now on new calls are refused; what was accepted before can still read and write. */
@@ -69,7 +77,7 @@ export class EmbeddedDatabase {
 
   /** Runs reads against the open database. Damage is passed on as LevelDB says it; everything else is a Fault. */
   async read<T>(task: (level: Level) => Promise<T>): Promise<T> {
-    while (this.#swap) await this.#swap;
+    while (this.#swap) await this.#swap.catch(() => {});
     const level = this.#level;
     if (!level) throw this.refusal() ?? new Fault('STORE_UNAVAILABLE', 'the store is not open');
     this.#readsInFlight += 1;
@@ -101,8 +109,10 @@ export class EmbeddedDatabase {
   async close(): Promise<void> {
     this.#state = 'closed';
     this.#cancelTimer?.();
-    while (this.#swap) await this.#swap;
+    // A swap that fails has said so to whoever began it.
+    while (this.#swap) await this.#swap.catch(() => {});
     await this.#shut();
+    this.#release();
   }
 
   #fail(cause: unknown): void {

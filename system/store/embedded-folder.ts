@@ -6,11 +6,13 @@
  * Every failure is a Fault that says what to do.
  */
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { Fault } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { formatKey, formatVersion } from './embedded-keys.ts';
+import { liveFiles } from './manifest.ts';
+import { checkTables } from './table-check.ts';
 import { checkWal } from './wal-check-embedded.ts';
 
 /** Blocks read from tables, kept uncompressed. */
@@ -37,6 +39,21 @@ const levelMessage = (error: unknown): string => {
 /** LevelDB met stored bytes that do not verify. */
 export const isTableDamage = (error: unknown): boolean => levelCode(error) === 'LEVEL_CORRUPTION';
 
+const claimed = new Set<string>();
+
+/**
+ * Claims the folder within this process; returns what gives it back. LevelDB would refuse a second opening too, but on
+ * the way it closes a handle of its lock file, and with that POSIX drops the lock of the first one against other processes.
+ */
+export function claimFolder(dir: string): () => void {
+  const path = resolve(dir);
+  if (claimed.has(path)) throw lockedFault(dir, undefined);
+  claimed.add(path);
+  return () => {
+    claimed.delete(path);
+  };
+}
+
 export async function openLevel(dir: string, log: Logger): Promise<ClassicLevel<string, string>> {
   try {
     await mkdir(dir, { recursive: true });
@@ -46,7 +63,9 @@ export async function openLevel(dir: string, log: Logger): Promise<ClassicLevel<
   }
   // Nobody else may own the folder when its log is checked and perhaps rebuilt.
   await refuseOtherOwner(dir);
-  await checkWal(dir, log);
+  const live = await liveFiles(dir);
+  await checkTables(dir, live.tables);
+  await checkWal(dir, live.logs, log);
   const level = new ClassicLevel<string, string>(dir, settings);
   try {
     await level.open();

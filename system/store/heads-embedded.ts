@@ -39,7 +39,8 @@ export function sealHead(room: RoomId, head: HeadState): string {
   return sealValue(headKey(room), JSON.stringify([head.seq, head.n, head.writer, head.lastMessage, head.lastControl]));
 }
 
-function openHead(room: RoomId, value: string): HeadState | undefined {
+/** undefined: it does not verify. */
+export function openHead(room: RoomId, value: string): HeadState | undefined {
   const content = openValue(headKey(room), value);
   if (content === undefined) return undefined;
   const [seq, n, writer, lastMessage, lastControl] = JSON.parse(content) as [number, number, string, number, number];

@@ -93,7 +93,7 @@ export class EmbeddedUserRooms implements UserRooms {
   }
 }
 
-const sealRow = (key: string, row: UserRoomRow): string =>
+export const sealRow = (key: string, row: UserRoomRow): string =>
   sealValue(key, JSON.stringify([row.pending ? 1 : 0, row.member ? 1 : 0, row.seq, row.joinedSeq, row.joinedN]));
 
 /** A row that does not verify counts as pending: then the log is asked, and the row settled anew. */

@@ -6,6 +6,7 @@
  * word; this reader goes on behind it and says what was bad.
  * Does not: know what a record holds.
  */
+import { crc32c, maskCrc } from './crc32c.ts';
 
 export const blockBytes = 32 * 1024;
 const headerBytes = 7;
@@ -28,22 +29,6 @@ export interface WalScan {
   readonly tail: WalPiece | undefined;
 }
 
-const crcTable = new Uint32Array(256);
-for (let i = 0; i < 256; i += 1) {
-  let value = i;
-  for (let bit = 0; bit < 8; bit += 1) value = value & 1 ? (value >>> 1) ^ 0x82f63b78 : value >>> 1;
-  crcTable[i] = value;
-}
-
-function crc32c(bytes: Buffer, from: number, to: number): number {
-  let crc = 0xffffffff;
-  for (let i = from; i < to; i += 1) crc = (crcTable[(crc ^ (bytes[i] as number)) & 0xff] as number) ^ (crc >>> 8);
-  return ~crc >>> 0;
-}
-
-/** LevelDB stores checksums changed in this way, so that a checksum of a checksum is none. */
-const mask = (crc: number): number => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
-
 interface Fragment {
   readonly type: number;
   readonly end: number;
@@ -55,7 +40,7 @@ function fragmentAt(file: Buffer, at: number, blockEnd: number): Fragment | unde
   const type = file[at + 6] as number;
   const end = at + headerBytes + file.readUInt16LE(at + 4);
   if (type < full || type > last || end > blockEnd) return undefined;
-  return file.readUInt32LE(at) === mask(crc32c(file, at + 6, end)) ? { type, end } : undefined;
+  return file.readUInt32LE(at) === maskCrc(crc32c(file, at + 6, end)) ? { type, end } : undefined;
 }
 
 /** Where the next sound fragment of the block begins; its end when there is none. */
@@ -124,7 +109,7 @@ export function buildWal(records: readonly Buffer[]): Buffer {
       fragment.writeUInt16LE(length, 4);
       fragment[6] = isFirst && isLast ? full : isFirst ? first : isLast ? last : middle;
       record.copy(fragment, headerBytes, at, at + length);
-      fragment.writeUInt32LE(mask(crc32c(fragment, 6, fragment.length)), 0);
+      fragment.writeUInt32LE(maskCrc(crc32c(fragment, 6, fragment.length)), 0);
       put(fragment);
       at += length;
     } while (at < record.length);

@@ -1,17 +1,18 @@
 /**
  * WalSalvage: what a damaged record of the log still gives back, and which rooms lost something with it.
  *
- * Every entry carries a checksum over its key and content, so each one is trusted or not by itself; ids, targets and heads
- * are made again from the entries. That an entry was there shows in several keys (`e!`, `i!`, `h!` …), so one that is lost is named.
+ * Every entry carries a checksum over its key and content, so each is trusted or not by itself; ids and targets are made
+ * again from the entries. That an entry was there shows in several keys (`e!`, `i!`, `h!` …), so one that is lost is named.
  * Does not: find what left no trace at all; then `isNamed` is false, and the folder must not be opened.
  */
 import type { RoomId } from '../ids.ts';
-import { cidIndexKey, decodeSeq, encodeSeq, entryOfKey, headKey, targetKey } from './embedded-keys.ts';
+import { cidIndexKey, decodeSeq, encodeSeq, headKey, targetKey } from './embedded-keys.ts';
+import { isControl } from './entry.ts';
 import { decodeEntry, openValue, type StoredEntry } from './entry-document.ts';
+import { openHead } from './heads-embedded.ts';
 import { pendRow } from './user-room-row.ts';
 import { sealRow } from './user-rooms-embedded.ts';
-import { advance, emptyHeadState, openHead, sealHead } from './heads-embedded.ts';
-import { type ReadWrites, readWrites, type Write } from './write-batch.ts';
+import { type Put, type ReadWrites, readWrites, type Write } from './write-batch.ts';
 
 export interface Salvage {
   readonly sequence: bigint;
@@ -22,62 +23,46 @@ export interface Salvage {
   readonly isNamed: boolean;
 }
 
-/** The shortest append: an entry, its id, a head. A gap that is larger may hide one of a room that is nowhere else in the record. */
-const hiddenAppendBytes = 200;
+/** The shortest append is three writes of together this much: an entry, its id, a head. */
+const appendWritesMin = 3;
+const appendBytesMin = 150;
+/** The shortest write of an entry. */
+const entryBytesMin = 90;
 
 interface RoomFinds {
-  readonly entries: Map<number, StoredEntry>;
-  /** Seqs of which some key says that they were written in this record. */
-  readonly expected: Set<number>;
-  readonly controlLinks: Map<number, Write>;
-  headValue: string | undefined;
-  touchesGap: boolean;
+  readonly entries: Map<number, { readonly put: Put; readonly stored: StoredEntry }>;
+  /** Seqs that keys of ids name, by key. */
+  readonly ids: Map<string, number>;
+  /** Seqs in keys of entries that do not verify: the value was damaged, or the key itself. */
+  readonly unverified: Set<number>;
+  readonly controls: Map<number, Put>;
+  head: { readonly put: Put; readonly seq: number } | undefined;
+  /** Bytes beside its writes that are no writes. */
+  gapBytes: number;
 }
 
 export function salvage(content: Buffer): Salvage {
   const found = readWrites(content);
   const rooms = new Map<RoomId, RoomFinds>();
-  const others: Write[] = [];
-  for (const write of found.writes) sort(write, rooms, others);
+  const writes: Write[] = [];
+  for (const put of found.writes) {
+    const room = roomOf(put.key);
+    if (room === undefined) writes.push(rowOrFormat(put));
+    else if (put.key.startsWith('d!')) writes.push(put);
+    else note(room, put, findsOf(rooms, room));
+  }
   const isNamed = nameGaps(found, rooms);
-  const writes: Write[] = [...others];
   const damaged = new Map<RoomId, number>();
   for (const [room, finds] of rooms) {
     writes.push(...writesOf(room, finds));
-    const lost = firstLost(finds);
+    const lost = firstLost(room, finds);
     if (lost !== undefined) damaged.set(room, lost);
   }
+  for (const [room, finds] of rooms) {
+    const older = firstUnexplained(finds, [...damaged.values()]);
+    if (older !== undefined && !damaged.has(room)) damaged.set(room, older);
+  }
   return { sequence: found.sequence, writes, damaged, isNamed };
-}
-
-function sort(write: Write, rooms: Map<RoomId, RoomFinds>, others: Write[]): void {
-  const { key, value } = write;
-  const room = roomOf(key);
-  if (room === undefined) {
-    // A row that does not verify becomes pending: its user's next list asks the log.
-    const isRow = key.startsWith('u!');
-    others.push(isRow && openValue(key, value) === undefined ? { key, value: sealRow(key, pendRow(undefined)) } : write);
-    return;
-  }
-  const finds = rooms.get(room) ?? { entries: new Map(), expected: new Set(), controlLinks: new Map(), headValue: undefined, touchesGap: false };
-  rooms.set(room, finds);
-  if (key.startsWith('d!')) others.push(write);
-  else if (key.startsWith('h!')) {
-    const head = openHead(room, value);
-    if (!head) return;
-    finds.headValue = value;
-    finds.expected.add(head.seq);
-  } else if (key.startsWith('i!')) {
-    if (/^[0-9a-z]{8}$/.test(value)) finds.expected.add(decodeSeq(value));
-  } else {
-    const seq = decodeSeq(key.slice(-8));
-    if (Number.isNaN(seq)) return;
-    finds.expected.add(seq);
-    if (key.startsWith('c!')) finds.controlLinks.set(seq, write);
-    if (!key.startsWith('e!') || !entryOfKey(key)) return;
-    const document = openValue(key, value);
-    if (document !== undefined) finds.entries.set(seq, decodeEntry(document));
-  }
 }
 
 /** The room that stands in a key of a log; undefined for keys of rows and the format. */
@@ -85,30 +70,86 @@ function roomOf(key: string): RoomId | undefined {
   return /^[ehictd]!([A-Za-z0-9_-]{1,64})(!|$)/.exec(key)?.[1] as RoomId | undefined;
 }
 
+/** A row that does not verify becomes pending: its user's next list asks the log. */
+function rowOrFormat(put: Put): Put {
+  const { key, value } = put;
+  return key.startsWith('u!') && openValue(key, value) === undefined ? { key, value: sealRow(key, pendRow(undefined)) } : put;
+}
+
+function findsOf(rooms: Map<RoomId, RoomFinds>, room: RoomId): RoomFinds {
+  const finds = rooms.get(room) ?? { entries: new Map(), ids: new Map(), unverified: new Set(), controls: new Map(), head: undefined, gapBytes: 0 };
+  rooms.set(room, finds);
+  return finds;
+}
+
+function note(room: RoomId, put: Put, finds: RoomFinds): void {
+  const { key, value } = put;
+  if (key.startsWith('h!')) {
+    const head = openHead(room, value);
+    if (head) finds.head = { put, seq: head.seq };
+    return;
+  }
+  const digits = key.startsWith('i!') ? value : key.slice(-8);
+  if (!/^[0-9a-z]{8}$/.test(digits)) return;
+  const seq = decodeSeq(digits);
+  if (key.startsWith('i!')) finds.ids.set(key, seq);
+  else if (key.startsWith('c!')) finds.controls.set(seq, put);
+  else if (key.startsWith('e!')) {
+    const document = openValue(key, value);
+    if (document === undefined) finds.unverified.add(seq);
+    else finds.entries.set(seq, { put, stored: decodeEntry(document) });
+  }
+}
+
 /** Gives each gap to the rooms beside it. False when a whole append of another room may have stood there. */
-function nameGaps({ gaps }: ReadWrites, rooms: Map<RoomId, RoomFinds>): boolean {
+function nameGaps({ count, writes, gaps }: ReadWrites, rooms: Map<RoomId, RoomFinds>): boolean {
+  const missing = count - writes.length;
+  const mayHideAppend = missing < 0 || missing >= appendWritesMin;
   let isNamed = true;
   for (const { bytes, before, after } of gaps) {
     const left = before && roomOf(before.key);
     const right = after && roomOf(after.key);
-    for (const room of [left, right]) {
-      const finds = room === undefined ? undefined : rooms.get(room);
-      if (finds) finds.touchesGap = true;
-    }
+    for (const room of [left, right]) if (room !== undefined) findsOf(rooms, room).gapBytes += bytes;
     const isWithinAppend = left !== undefined && left === right && !before?.key.startsWith('h!');
-    if (!isWithinAppend && bytes >= hiddenAppendBytes) isNamed = false;
+    if (mayHideAppend && bytes >= appendBytesMin && !isWithinAppend) isNamed = false;
   }
   return isNamed;
 }
 
 function writesOf(room: RoomId, finds: RoomFinds): Write[] {
   const writes: Write[] = [];
-  for (const [seq, { entry, previousMessage }] of finds.entries) {
-    const sealed = entryWrite(room, seq, { entry, previousMessage });
-    writes.push(sealed, { key: cidIndexKey(room, entry.by, entry.cid), value: encodeSeq(seq) });
-    if (entry.target !== undefined) writes.push({ key: targetKey(room, entry.target, seq), value: '' });
+  for (const [seq, { put, stored }] of finds.entries) {
+    writes.push(put, { key: idKeyOf(room, stored), value: encodeSeq(seq) });
+    if (stored.entry.target !== undefined) writes.push({ key: targetKey(room, stored.entry.target, seq), value: '' });
   }
-  writes.push(...finds.controlLinks.values());
-  if (finds.headValue !== undefined) writes.push({ key: headKey(room), value: finds.headValue });
+  writes.push(...finds.controls.values());
+  // Without its head in this record an older one would stand: with none, the head is found from the last entry.
+  writes.push(finds.head?.put ?? { key: headKey(room), value: undefined });
   return writes;
+}
+
+const idKeyOf = (room: RoomId, { entry }: StoredEntry): string => cidIndexKey(room, entry.by, entry.cid);
+
+/** The first seq of which ids, head or the numbers around it say that it was written here, and which is not there. */
+function firstLost(room: RoomId, finds: RoomFinds): number | undefined {
+  const lost: number[] = [];
+  // An id whose entry verifies proves nothing more; its own number may be what was damaged.
+  const sound = new Set([...finds.entries.values()].map(({ stored }) => idKeyOf(room, stored)));
+  for (const [key, seq] of finds.ids) if (!sound.has(key) && !finds.entries.has(seq) && seq <= (finds.head?.seq ?? seq)) lost.push(seq);
+  if (finds.head && !finds.entries.has(finds.head.seq)) lost.push(finds.head.seq);
+  for (const [seq, { stored }] of finds.entries) if (isControl(stored.entry) && !finds.controls.has(seq)) lost.push(seq);
+  // A large gap beside a room whose head is lost too may have held further entries of it.
+  if (!finds.head && finds.gapBytes >= entryBytesMin) lost.push(Math.max(0, ...finds.entries.keys(), ...finds.ids.values()) + 1);
+  return lost.length === 0 ? undefined : Math.min(...lost);
+}
+
+/**
+ * The first entry that does not verify and that no loss explains: the rewrite of a deleted message, without its text.
+ * Left out: a key that was damaged itself, so that it names another number or another room than was written.
+ */
+function firstUnexplained(finds: RoomFinds, losses: readonly number[]): number | undefined {
+  const { head } = finds;
+  if (!head) return undefined;
+  const older = [...finds.unverified].filter((seq) => seq <= head.seq && !finds.entries.has(seq));
+  return older.length === 0 || losses.length > 0 ? undefined : Math.min(...older);
 }

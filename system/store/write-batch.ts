@@ -6,23 +6,30 @@
 
 export interface Write {
   readonly key: string;
+  /** undefined: the key is deleted. */
+  readonly value: string | undefined;
+}
+
+/** What the store itself writes: it deletes nothing. */
+export interface Put extends Write {
   readonly value: string;
 }
 
 export interface ReadWrites {
   readonly sequence: bigint;
   readonly count: number;
-  readonly writes: readonly Write[];
+  readonly writes: readonly Put[];
   /** Runs of bytes that are no writes: how many, and the writes on both sides. */
-  readonly gaps: readonly { readonly bytes: number; readonly before: Write | undefined; readonly after: Write | undefined }[];
+  readonly gaps: readonly { readonly bytes: number; readonly before: Put | undefined; readonly after: Put | undefined }[];
 }
 
 const headBytes = 12;
 const tagPut = 1;
+const tagDelete = 0;
 /** One of our keys: a letter, `!`, then printable ASCII. Bounds what a broken length can claim. */
 const ourKey = /^[a-z]![!-~]{1,500}$/;
 
-/** A varint of at most 5 bytes at `at`; undefined when there is none. */
+/** The varint at `at`; undefined when there is none. */
 export function readVarint(bytes: Buffer, at: number): { readonly value: number; readonly end: number } | undefined {
   let value = 0;
   for (let i = 0; i < 10; i += 1) {
@@ -40,7 +47,7 @@ function slice(bytes: Buffer, at: number): Buffer | undefined {
   return bytes.subarray(length.end, length.end + length.value);
 }
 
-function writeAt(bytes: Buffer, at: number): { readonly write: Write; readonly end: number } | undefined {
+function writeAt(bytes: Buffer, at: number): { readonly write: Put; readonly end: number } | undefined {
   if (bytes[at] !== tagPut) return undefined;
   const key = slice(bytes, at + 1);
   if (!key || key.length > 502) return undefined;
@@ -56,8 +63,8 @@ function writeAt(bytes: Buffer, at: number): { readonly write: Write; readonly e
 const endsWell = (bytes: Buffer, end: number): boolean => end === bytes.length || writeAt(bytes, end) !== undefined;
 
 export function readWrites(content: Buffer): ReadWrites {
-  const writes: Write[] = [];
-  const gaps: { bytes: number; before: Write | undefined; after: Write | undefined }[] = [];
+  const writes: Put[] = [];
+  const gaps: { bytes: number; before: Put | undefined; after: Put | undefined }[] = [];
   let gap = 0;
   for (let at = Math.min(headBytes, content.length); at < content.length; ) {
     const found = writeAt(content, at);
@@ -91,12 +98,15 @@ export function buildWrites(sequence: bigint, writes: readonly Write[]): Buffer 
   head.writeUInt32LE(writes.length, 8);
   const parts: Buffer[] = [head];
   for (const { key, value } of writes) {
-    for (const [index, text] of [key, value].entries()) {
-      const bytes = Buffer.from(text, 'utf8');
-      parts.push(Buffer.from(index === 0 ? [tagPut, ...varint(bytes.length)] : varint(bytes.length)), bytes);
-    }
+    parts.push(Buffer.from([value === undefined ? tagDelete : tagPut]), ...lengthAnd(key));
+    if (value !== undefined) parts.push(...lengthAnd(value));
   }
   return Buffer.concat(parts);
+}
+
+function lengthAnd(text: string): readonly Buffer[] {
+  const bytes = Buffer.from(text, 'utf8');
+  return [Buffer.from(varint(bytes.length)), bytes];
 }
 
 function varint(value: number): number[] {

@@ -92,12 +92,14 @@ async function runSockets(arm: 'sockets' | 'bare', dir: string, { appendWarmUpMs
   try {
     const setup: AppendLoadSetup = { arm: arm === 'bare' ? 'bare' : 'playhouse', port: server.port, secret, rooms, senders };
     await load.call('appendSetup', setup);
+    await load.call('appendStart');
+    await new Promise((resolve) => setTimeout(resolve, appendWarmUpMs));
     const cpuBefore = server.process.cpuSeconds();
-    const run = await load.call<AppendRun>('appendRun', { warmUpMs: appendWarmUpMs, durationMs: appendMs });
+    type Measured = { readonly perSecond: number; readonly counted: number; readonly loadCpuShare: number };
+    const { perSecond, counted, loadCpuShare } = await load.call<Measured>('appendMeasure', { durationMs: appendMs });
     const cpuAfter = server.process.cpuSeconds();
-    // Over the warm-up too, which acked is over as well.
-    const cpuMicrosPerMessage = cpuBefore === undefined || cpuAfter === undefined ? undefined : ((cpuAfter - cpuBefore) * 1e6) / run.acked;
-    return { ...run, cpuMicrosPerMessage };
+    const cpuMicrosPerMessage = cpuBefore === undefined || cpuAfter === undefined ? undefined : ((cpuAfter - cpuBefore) * 1e6) / counted;
+    return { perSecond, cpuMicrosPerMessage, loadCpuShare, ...(await load.call<{ acked: number; stored: number }>('appendFinish')) };
   } finally {
     await load.stop();
     await server.process.stop();

@@ -7,6 +7,7 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Short, for trying out: fewer rounds, less data. Its figures prove nothing. */
   readonly isQuick: boolean;
+  readonly hotWarmUpMs: number;
   readonly hotStepMs: number;
   readonly appendWarmUpMs: number;
   readonly appendMs: number;

@@ -6,9 +6,9 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { newSecret, startBare, startPlayhouse } from './arms.ts';
 import type { BenchOptions } from './bench.ts';
 import type { HotSetup, HotStep } from './load-hot.ts';
-import { newSecret, startBare, startPlayhouse } from './arms.ts';
 import { BenchProcess, pinning } from './processes.ts';
 import { type BenchResult, type Row, shown } from './result-table.ts';
 import { climb, ratiosOf, spreadOf } from './stats.ts';
@@ -64,7 +64,7 @@ async function runArm(arm: Arm, start: number, options: BenchOptions, say: (text
       const healthy = found.p99Ms <= p99MsMax && Object.keys(found.refused).length === 0;
       return { ...found, healthy, serverMicrosPerDelivery: cpu };
     };
-    await step(start / 2, options.hotStepMs); // Not counted: code gets compiled, buffers grow.
+    await step(start / 2, options.hotWarmUpMs); // Not counted: code gets compiled, buffers grow.
     const { best, firstUnhealthy } = await climb(start, rateFactor, leastRate, async (rate) => {
       const found = await step(rate, options.hotStepMs);
       say(lineOf(found));

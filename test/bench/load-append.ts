@@ -3,7 +3,6 @@
  *
  * Guarantees: what was acknowledged is checked at the end against the heads of the rooms.
  */
-import type { AppendRun } from './append-arms.ts';
 import { LoadClient, type LoadHandlers } from './load-client.ts';
 import { asked, tokenFor } from './load-hot.ts';
 import { textOf } from './message-text.ts';
@@ -53,24 +52,26 @@ export class LoadAppend implements LoadHandlers {
     }
   }
 
-  async run({ warmUpMs, durationMs }: { warmUpMs: number; durationMs: number }): Promise<AppendRun> {
+  start(): void {
     this.#isRunning = true;
     for (const sender of this.#senders) this.#send(sender);
-    await new Promise((resolve) => setTimeout(resolve, warmUpMs));
+  }
+
+  async measure({ durationMs }: { durationMs: number }): Promise<{ perSecond: number; counted: number; loadCpuShare: number }> {
     const cpuBefore = process.cpuUsage();
     const [startMs, ackedBefore] = [performance.now(), this.#acked];
     await new Promise((resolve) => setTimeout(resolve, durationMs));
-    const [elapsedMs, acked] = [performance.now() - startMs, this.#acked - ackedBefore];
+    const [elapsedMs, counted] = [performance.now() - startMs, this.#acked - ackedBefore];
     const cpu = process.cpuUsage(cpuBefore);
+    if (this.#failure !== undefined) throw new Error(this.#failure);
+    return { perSecond: (counted * 1_000) / elapsedMs, counted, loadCpuShare: (cpu.user + cpu.system) / 1_000 / elapsedMs };
+  }
+
+  async finish(): Promise<{ acked: number; stored: number }> {
     this.#isRunning = false;
     while (this.#outstanding > 0 && this.#failure === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
     if (this.#failure !== undefined) throw new Error(this.#failure);
-    return {
-      perSecond: (acked * 1_000) / elapsedMs,
-      acked: this.#acked,
-      stored: await this.#stored(),
-      loadCpuShare: (cpu.user + cpu.system) / 1_000 / elapsedMs,
-    };
+    return { acked: this.#acked, stored: await this.#stored() };
   }
 
   /** Messages by the rooms' own count. The create entry of a room of ours is no message. */

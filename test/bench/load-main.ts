@@ -12,5 +12,7 @@ answerCalls({
   hotSetup: (setup: HotSetup) => hot.setup(setup),
   hotStep: (step: { messagesPerSecond: number; durationMs: number }) => hot.step(step),
   appendSetup: (setup: AppendLoadSetup) => append.setup(setup),
-  appendRun: (run: { warmUpMs: number; durationMs: number }) => append.run(run),
+  appendStart: () => append.start(),
+  appendMeasure: (measure: { durationMs: number }) => append.measure(measure),
+  appendFinish: () => append.finish(),
 });

@@ -50,8 +50,9 @@ function optionsOf({ quick, rounds, dir }: ReturnType<typeof parse>['values']): 
   return {
     rounds: given ?? (quick ? 2 : 5),
     isQuick: quick,
+    hotWarmUpMs: quick ? 2_000 : 6_000,
     hotStepMs: quick ? 1_500 : 4_000,
-    appendWarmUpMs: quick ? 500 : 2_000,
+    appendWarmUpMs: quick ? 1_500 : 4_000,
     appendMs: quick ? 1_500 : 5_000,
     coldRuns: quick ? 3 : 15,
     openEntries: quick ? 100_000 : 1_000_000,

@@ -74,6 +74,7 @@ function totals(what: string, { restarted, rebooted }: ColdRuns): Row[] {
     return [
       { what: `${what}, ${when}`, unit: 'ms', spread: spreadOf(times), goal },
       { what: '  its slowest run', unit: 'ms', spread: spreadOf([Math.max(...times)]), goal },
+      { what: '  its CPU', unit: 'ms', spread: spreadOf(runs.map(({ cpuMs }) => cpuMs)) },
     ];
   };
   return [...rows(restarted, 'node restarted'), ...rows(rebooted, 'machine restarted (files not cached)')];

@@ -3,8 +3,8 @@
  */
 import { systemClock } from '../../system/clock.ts';
 import { createLogger } from '../../system/logger.ts';
-import { openEmbeddedStore } from '../../system/store/room-store-embedded.ts';
 import type { RoomStore } from '../../system/store/room-store.ts';
+import { openEmbeddedStore } from '../../system/store/room-store-embedded.ts';
 
 export const quietLog = createLogger({ level: 'warn', base: { node: 'bench' } });
 

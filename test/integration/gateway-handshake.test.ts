@@ -4,6 +4,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import jwt from 'jsonwebtoken';
+import { Manager } from 'socket.io-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTokenVerifier } from '../../gateway/token.ts';
 import { refuse } from '../../system/errors.ts';
@@ -21,6 +22,12 @@ afterEach(async () => {
   for (const gateway of gateways.splice(0)) await gateway.server.close(200);
 });
 const transports = ['websocket', 'polling'] as const;
+/** A transport without a CONNECT. */
+const idleConnection = async (url: string) => {
+  const { engine } = new Manager(url, { transports: ['websocket'], reconnection: false });
+  await new Promise<void>((resolve) => engine.once('open', () => resolve()));
+  return engine;
+};
 const nowS = () => Math.floor(tokens.clock.wallMs() / 1_000);
 
 describe('a handshake', () => {
@@ -164,6 +171,23 @@ describe('a handshake', () => {
       code: 'INTERNAL',
       message: 'the server failed',
     });
+  });
+
+  it('refuses handshakes over the bound, and takes them when others got through or gave up', async () => {
+    const gateway = await start({ handshakesMax: 3 });
+    const idle = await Promise.all([1, 2, 3].map(() => idleConnection(gateway.url)));
+    await expect(connected(client(gateway.url, { auth: { token: tokenOf('ada') } }))).rejects.toThrow();
+    idle[0]?.close();
+    await waitUntil('one got in', () => {
+      client(gateway.url, { auth: { token: tokenOf('ada') } });
+      return gateway.server.connections() > 0;
+    });
+    // One that is connected does not count any more.
+    await waitUntil('and others after it', () => {
+      client(gateway.url, { auth: { token: tokenOf('ada') } });
+      return gateway.server.connections() >= 5;
+    });
+    await waitUntil('those without a token are closed', () => idle.every(({ readyState }) => readyState === 'closed'), 7_000);
   });
 
   it('opens one session per connection, however many CONNECT packets come', async () => {

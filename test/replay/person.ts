@@ -7,13 +7,12 @@
 import { ChatClient } from '../../gateway/client/chat-client.ts';
 import { ChatError } from '../../gateway/client/chat-error.ts';
 import type { ConnectOptions, StateChange } from '../../gateway/client/connection.ts';
-import type { Opened } from '../../gateway/client/room-cursor.ts';
 import { backoffMs, type Timing } from '../../gateway/client/timing.ts';
-import type { WireEntry } from '../../gateway/client-protocol.ts';
 import { newId } from '../../system/ids.ts';
 import type { Occupant, Pool } from './pool.ts';
+import { Screen } from './screen.ts';
 import type { Stats } from './stats.ts';
-import { type Deed, digestOf, type PersonRecord, type SendDeed, type Stay } from './verdict.ts';
+import type { Deed, PersonRecord, SendDeed } from './verdict.ts';
 
 /** What the people of one room share. */
 export interface RoomScene {
@@ -35,11 +34,8 @@ export class Person implements Occupant {
   private readonly connect: ConnectOptions;
   private readonly client = new ChatClient();
   private readonly deeds: Deed[] = [];
-  private readonly stays: Stay[] = [];
-  private readonly complaints: string[] = [];
-  private stay: Stay | undefined;
+  private readonly screen: Screen;
   private isMember = false;
-  private isLeaving = false;
   private isConnecting = false;
   private wasOnline = false;
   private pending = 0;
@@ -50,7 +46,16 @@ export class Person implements Occupant {
     this.user = user;
     this.connect = connect;
     this.scene = scene;
-    this.listen();
+    this.client.on('state', (change) => this.onState(change));
+    this.screen = new Screen(this.client, {
+      onOpened: () => scene.stats.resumed(this),
+      onGone: () => scene.stats.resumed(this),
+      onSeen: (entries) => {
+        this.know(entries.at(-1)?.seq ?? 0);
+        scene.stats.delivered += entries.length;
+        scene.stats.progressed();
+      },
+    });
   }
 
   get isBusy(): boolean {
@@ -71,8 +76,8 @@ export class Person implements Occupant {
   }
 
   record(): PersonRecord {
-    const { user, deeds, stays, complaints } = this;
-    return { user, deeds, stays, complaints, isConnected: this.isPresent };
+    const { user, deeds, screen } = this;
+    return { user, deeds, stays: screen.stays, complaints: screen.complaints, isConnected: this.isPresent };
   }
 
   evict(): void {
@@ -134,19 +139,16 @@ export class Person implements Occupant {
   leave(): Promise<void> {
     return this.next(async () => {
       if (!this.isMember) return;
-      this.isLeaving = true;
+      this.screen.isLeaving = true;
       await this.goOnline();
       const { room, timing } = this.scene;
       await this.persist(() => this.client.leave(room));
       this.deeds.push({ type: 'leave' });
       const untilMs = timing.nowMs() + leavingSeenMs;
-      while (this.stay && timing.nowMs() < untilMs) await this.pause(20);
-      if (this.stay) {
-        this.stay.end = 'left';
-        this.stay = undefined;
-      }
+      while (this.screen.isOn && timing.nowMs() < untilMs) await this.pause(20);
+      this.screen.end('left');
       this.isMember = false;
-      this.isLeaving = false;
+      this.screen.isLeaving = false;
       this.scene.pool.leave(this);
       this.hangUp();
     });
@@ -157,7 +159,7 @@ export class Person implements Occupant {
   private next<Result>(deed: () => Promise<Result>): Promise<Result | undefined> {
     this.pending += 1;
     const done = this.tail.then(deed).catch((error: unknown) => {
-      if (!this.scene.stop.aborted) this.complaints.push(`gave up: ${error instanceof Error ? error.message : String(error)}`);
+      if (!this.scene.stop.aborted) this.screen.complain(`gave up: ${error instanceof Error ? error.message : String(error)}`);
       return undefined;
     });
     this.tail = done.then(() => {
@@ -180,8 +182,7 @@ export class Person implements Occupant {
   private async arrive(deed: Deed, since: number): Promise<void> {
     this.isMember = true;
     this.deeds.push(deed);
-    this.stay = { since, seqs: [], digests: [], jumps: [], end: 'open' };
-    this.stays.push(this.stay);
+    this.screen.begin(since);
     await this.orStop(this.client.open(this.scene.room, { since }));
   }
 
@@ -240,51 +241,18 @@ export class Person implements Occupant {
     this.scene.knownSeq = Math.max(this.scene.knownSeq, seq);
   }
 
-  private listen(): void {
-    const { client, scene } = this;
-    client.on('state', (change) => this.onState(change));
-    client.on('opened', (opened) => this.onOpened(opened));
-    client.on('entries', ({ entries }) => this.onEntries(entries));
-    client.on('violation', ({ kind, expectedSeq, gotSeq }) =>
-      this.complaints.push(`${kind}: #${gotSeq} came where #${expectedSeq} belongs`),
-    );
-    client.on('gone', ({ reason }) => {
-      if (this.stay) this.stay.end = reason === 'left' ? 'left' : 'denied';
-      if (!this.isLeaving) this.complaints.push(`lost the room without leaving: ${reason}`);
-      this.stay = undefined;
-      scene.stats.resumed(this);
-    });
-  }
-
   private onState({ state, code, reason }: StateChange): void {
     const { stats } = this.scene;
     if (state === 'online') {
       this.wasOnline = true;
       stats.connected(this);
-      if (!this.stay) stats.resumed(this);
+      if (!this.screen.isOn) stats.resumed(this);
       for (const watcher of [...this.watchers]) watcher();
     } else if (state === 'offline' && this.wasOnline) {
       this.wasOnline = false;
       stats.lost(this);
     } else if (state === 'closed' && code === 'TOKEN_EXPIRED') {
       this.client.connect(this.connect).catch(() => {}); // With a new token.
-    } else if (state === 'closed' && code !== 'ENDED') this.complaints.push(`closed by the node: ${code ?? ''} ${reason}`);
-  }
-
-  private onOpened({ verdict, upTo }: Opened): void {
-    if (verdict === 'snapshot' && this.stay) this.stay.jumps.push({ index: this.stay.seqs.length, upTo });
-    this.scene.stats.resumed(this);
-  }
-
-  private onEntries(entries: readonly WireEntry[]): void {
-    const { stay, scene } = this;
-    for (const entry of entries) {
-      stay?.seqs.push(entry.seq);
-      stay?.digests.push(digestOf(entry));
-      this.know(entry.seq);
-    }
-    if (!stay) this.complaints.push(`#${entries[0]?.seq} came while not in the room`);
-    scene.stats.delivered += entries.length;
-    scene.stats.progressed();
+    } else if (state === 'closed' && code !== 'ENDED') this.screen.complain(`closed by the node: ${code ?? ''} ${reason}`);
   }
 }

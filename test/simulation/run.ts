@@ -23,6 +23,8 @@ export interface RunResult {
   readonly lines: readonly { readonly room: string; readonly text: string }[];
 }
 
+/** Steps of one run; a run of the true code takes some thousands. More is going round in circles. */
+const stepsMax = 200_000;
 /** Everything must have settled this long after the last fault. */
 const settleMaxMs = 60_000;
 
@@ -65,14 +67,18 @@ function play(world: World): void {
   const clients = users.map((user, index) => new ClientModel(world, index, user, people.filter((other) => other !== user), rooms, nodes, checker));
   planFaults(world, store, nodes, clients, rooms);
 
-  while (scheduler.step(options.faultsMs));
+  let steps = 0;
+  const stepAllUntil = (untilMs: number): void => {
+    while (scheduler.step(untilMs)) if ((steps += 1) > stepsMax) throw new Violation('LIVENESS', rooms[0] as RoomId, `more than ${stepsMax} steps`);
+  };
+  stepAllUntil(options.faultsMs);
   world.isFaulty = false;
   for (const room of rooms) if (world.isTracing) world.say(room, '---- faults end ----');
   const endMs = scheduler.nowMs + settleMaxMs;
   let unsettled = describeUnsettled(store, checker, clients);
   while (unsettled && scheduler.nowMs < endMs) {
     const untilMs = scheduler.nowMs + 250;
-    while (scheduler.step(untilMs));
+    stepAllUntil(untilMs);
     scheduler.nowMs = Math.max(scheduler.nowMs, untilMs);
     unsettled = describeUnsettled(store, checker, clients);
   }

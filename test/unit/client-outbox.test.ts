@@ -134,6 +134,8 @@ describe('a client on a socket', () => {
     await client.connect({ url: node.url, token: user });
     return client;
   }
+  const becomes = (client: ChatClient, state: StateChange['state']): Promise<void> =>
+    new Promise((resolve) => void client.on('state', (change) => change.state === state && resolve()));
   const sends = () => node.heard.filter(({ event }) => event === 'message:send').map(({ payload }) => payload.cid);
 
   beforeEach(async () => {
@@ -157,8 +159,9 @@ describe('a client on a socket', () => {
     await vi.waitFor(() => expect(sends()).toEqual(['c1']));
     const second = client.send('lobby', 'two', 'c2');
     cuts = 1;
+    const offline = becomes(client, 'offline');
     node.cut();
-    await vi.waitFor(() => expect(states.at(-1)?.state).toBe('offline'));
+    await offline;
     const third = client.send('lobby', 'three', 'c3');
     expect(client.waiting).toBe(3);
     expect(await first).toMatchObject({ seq: 2, dup: true });
@@ -203,11 +206,23 @@ describe('a client on a socket', () => {
     expect(node.heard.map(({ event }) => event)).toEqual(['room:join']);
   });
 
+  it('gives nothing to a socket that is still connecting, which would send it later', async () => {
+    const client = new ChatClient();
+    clients.push(client);
+    const online = client.connect({ url: node.url, token: 'alice' });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(client.isOnline).toBe(false);
+    await expect(client.listRooms()).rejects.toMatchObject({ code: 'OFFLINE' });
+    await online;
+    await client.join('lobby').catch(() => {});
+    expect(node.heard.map(({ event }) => event)).toEqual(['room:join']);
+  });
+
   it('stays away after a closing that says so, and its messages wait for the next connect', async () => {
     const client = await enter('alice');
     await client.createRoom({ kind: 'group', id: 'lobby', public: true });
     node.tell('closing', { code: 'REVOKED' });
-    node.cut();
+    setTimeout(() => node.cut(), 20); // Behind the word, not before it.
     await vi.waitFor(() => expect(states.at(-1)).toMatchObject({ state: 'closed', code: 'REVOKED' }));
     const waiting = client.send('lobby', 'later', 'c9');
     await new Promise((resolve) => setTimeout(resolve, 500)); // The first back-off would be at most 200 ms.
@@ -218,9 +233,10 @@ describe('a client on a socket', () => {
 
   it('comes back after a drain when the node said', async () => {
     const client = await enter('alice');
+    const offline = becomes(client, 'offline');
     node.tell('closing', { code: 'SERVER_DRAINING', reconnectInMs: 30 });
-    node.cut();
-    await vi.waitFor(() => expect(states.some(({ state }) => state === 'offline')).toBe(true));
+    setTimeout(() => node.cut(), 20);
+    await offline;
     expect(states.find(({ state }) => state === 'offline')).toMatchObject({ code: 'SERVER_DRAINING', retryInMs: 30 });
     await vi.waitFor(() => expect(client.isOnline).toBe(true));
   });

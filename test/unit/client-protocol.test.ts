@@ -129,9 +129,14 @@ describe('decodeCommand', () => {
     for (const event of events) {
       for (const field of commandFields[event]) {
         for (const attack of attacks) {
-          const startedMs = performance.now();
-          refusalOf(event, { ...validPayloads[event][0], [field]: attack });
-          expect(performance.now() - startedMs).toBeLessThan(50);
+          // The best of three: a busy machine is no slow rule.
+          let tookMs = Number.POSITIVE_INFINITY;
+          for (let attempt = 0; attempt < 3 && tookMs >= 50; attempt++) {
+            const startedMs = performance.now();
+            refusalOf(event, { ...validPayloads[event][0], [field]: attack });
+            tookMs = performance.now() - startedMs;
+          }
+          expect(tookMs).toBeLessThan(50);
         }
       }
     }

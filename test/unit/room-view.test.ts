@@ -2,7 +2,8 @@
  * The room view: what a person sees after edits, deletes and reactions, live or folded in a page.
  */
 import { describe, expect, it } from 'vitest';
-import { clean, messageLines, paintFor, parseTyped } from '../../gateway/client/chat-format.ts';
+import { clean, messageLines, paintFor } from '../../gateway/client/chat-format.ts';
+import { parseTyped } from '../../gateway/client/chat-typed.ts';
 import { RoomView } from '../../gateway/client/room-view.ts';
 import type { WireEntry } from '../../gateway/client-protocol.ts';
 

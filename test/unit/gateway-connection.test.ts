@@ -1,0 +1,87 @@
+/**
+ * The one event handler, without a socket: what reaches the session, and how often an acknowledgement is answered.
+ */
+import { describe, expect, it } from 'vitest';
+import type { Answer, ClientCommand } from '../../actors/client-command.ts';
+import { createEventHandler } from '../../gateway/connection.ts';
+import { createLogger } from '../../system/logger.ts';
+import { manualClock } from '../support/manual-clock.ts';
+
+function setUp(outbox = { isOpen: true, isFull: false }) {
+  const commands: ClientCommand[] = [];
+  const replies: ((answer: Answer) => void)[] = [];
+  const lines: string[] = [];
+  const closed: string[] = [];
+  const handle = createEventHandler({
+    session: {
+      command: (command, reply) => {
+        commands.push(command);
+        replies.push(reply);
+        return 'accepted';
+      },
+      disconnected: () => undefined,
+    },
+    outbox: { ...outbox, close: (code) => void closed.push(code) },
+    limits: { textBytesMax: 100, commandsPerSecondMax: 1, commandsBurstMax: 10 },
+    clock: manualClock(),
+    log: createLogger({ level: 'info', base: {}, destination: { write: (line: string) => void lines.push(line) } }),
+    user: 'ada',
+  });
+  return { handle, commands, replies, lines, closed };
+}
+
+describe('the event handler', () => {
+  it('answers an acknowledgement exactly once', () => {
+    const { handle, replies } = setUp();
+    const heard: unknown[] = [];
+    handle(['typing', { room: 'r' }, (answer: unknown) => heard.push(answer)]);
+    expect(heard).toEqual([]);
+    replies[0]?.({ ok: true, result: { type: 'done' } });
+    replies[0]?.({ ok: true, result: { type: 'done' } });
+    expect(heard).toEqual([{ ok: true }]);
+  });
+
+  it('does not let an answer that cannot be sent out into the session', () => {
+    const { handle, replies, lines } = setUp();
+    let calls = 0;
+    const brokenOnce = () => {
+      calls += 1;
+      if (calls === 1) throw new Error('cannot encode');
+    };
+    handle(['typing', { room: 'r' }, brokenOnce]);
+    expect(() => replies[0]?.({ ok: true, result: { type: 'done' } })).not.toThrow();
+    expect(calls).toBe(2);
+    expect(lines.join()).toContain('gateway.bug');
+  });
+
+  it('does nothing for a connection that is closing', () => {
+    const { handle, commands } = setUp({ isOpen: false, isFull: false });
+    handle(['typing', { room: 'r' }, () => expect.fail('answered')]);
+    expect(commands).toEqual([]);
+  });
+
+  it('answers BUSY while so much waits that the answer would have to be kept', () => {
+    const { handle, commands } = setUp({ isOpen: true, isFull: true });
+    const heard: unknown[] = [];
+    handle(['typing', { room: 'r' }, (answer: unknown) => heard.push(answer)]);
+    expect(heard).toMatchObject([{ ok: false, error: { code: 'BUSY', retryable: true } }]);
+    expect(commands).toEqual([]);
+  });
+
+  it('counts what comes without an acknowledgement, and closes a flood with one line', () => {
+    const { handle, closed, lines, commands } = setUp();
+    for (let i = 0; i < 110; i++) handle(['typing', { room: 'r' }]);
+    expect(closed).toEqual(['FLOOD']);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain('"user":"ada"');
+    expect(commands).toEqual([]);
+  });
+
+  it('survives packets that socket.io would not make', () => {
+    const { handle, commands } = setUp();
+    for (const packet of [[], [undefined], ['typing'], [null, null], [() => 0], [Symbol.iterator, {}, () => 0], ['typing', () => 0]]) {
+      expect(() => handle(packet)).not.toThrow();
+    }
+    expect(commands).toEqual([]);
+  });
+});
