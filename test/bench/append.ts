@@ -100,6 +100,8 @@ async function runSockets(arm: 'sockets' | 'bare', dir: string, { appendWarmUpMs
     const cpuAfter = server.process.cpuSeconds();
     const cpuMicrosPerMessage = cpuBefore === undefined || cpuAfter === undefined ? undefined : ((cpuAfter - cpuBefore) * 1e6) / counted;
     return { perSecond, cpuMicrosPerMessage, loadCpuShare, ...(await load.call<{ acked: number; stored: number }>('appendFinish')) };
+  } catch (error) {
+    throw new Error(`${names[arm]}: ${String(error)}\n${server.process.lastWords()}`);
   } finally {
     await load.stop();
     await server.process.stop();

@@ -24,7 +24,14 @@ export async function startBare(): Promise<Arm> {
 export async function startPlayhouse(dir: string, secret: string, environment: Readonly<Record<string, string>> = {}): Promise<Arm> {
   const port = await freePort();
   const process = new BenchProcess('system/main.js', 'server', {
-    environment: { CHAT_PORT: String(port), CHAT_DATA_DIR: dir, CHAT_JWT_SECRET: secret, CHAT_LOG_LEVEL: 'warn', ...environment },
+    environment: {
+      CHAT_PORT: String(port),
+      CHAT_DATA_DIR: dir,
+      CHAT_JWT_SECRET: secret,
+      CHAT_LOG_LEVEL: 'warn',
+      CHAT_LOG_PRETTY: 'false',
+      ...environment,
+    },
   });
   await process.untilReady(port, '/readyz', startWithinMs);
   return { process, port };

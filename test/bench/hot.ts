@@ -59,7 +59,8 @@ async function runArm(arm: Arm, start: number, options: BenchOptions, say: (text
       const cpuBefore = server.process.cpuSeconds();
       const found = await load.call<HotStep>('hotStep', { messagesPerSecond, durationMs });
       const cpuAfter = server.process.cpuSeconds();
-      if (found.violations.length > 0) throw new Error(`${arm} broke what it must keep:\n  ${found.violations.join('\n  ')}`);
+      if (found.violations.length > 0)
+        throw new Error(`${arm} broke what it must keep:\n  ${found.violations.join('\n  ')}\n${server.process.lastWords()}`);
       const cpu = cpuBefore === undefined || cpuAfter === undefined ? undefined : ((cpuAfter - cpuBefore) * 1e6) / found.deliveries;
       const healthy = found.p99Ms <= p99MsMax && Object.keys(found.refused).length === 0;
       return { ...found, healthy, serverMicrosPerDelivery: cpu };

@@ -4,7 +4,7 @@
  * Exit codes: 0 when everything ran and everything expected was delivered and stored, goals reached or missed; else 1.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runAppend } from './append.ts';
@@ -20,6 +20,9 @@ const benches: readonly Bench[] = [
   { name: 'list', summary: 'room:list of a user with 500 rooms, cold', run: runList },
   { name: 'open', summary: 'room:open of a room with 1,000,000 entries, cold', run: runOpen },
 ];
+
+/** Load average of the last minute above which somebody else is at work. */
+const loadMax = 0.5;
 
 class UsageError extends Error {}
 
@@ -63,6 +66,7 @@ function optionsOf({ quick, rounds, dir }: ReturnType<typeof parse>['values']): 
 
 function machine() {
   const [cpu] = cpus();
+  const [loadBefore = 0] = loadavg();
   return {
     cores: cpus().length,
     cpu: cpu?.model ?? 'unknown',
@@ -86,6 +90,10 @@ async function main(): Promise<void> {
   const chosen = positionals.length === 0 ? benches : benches.filter(({ name }) => positionals.includes(name));
   const about = machine();
   console.log(`${about.cores} × ${about.cpu}, Node ${about.node}, ${about.platform}; ${about.pinning}`);
+  if (about.loadBefore > loadMax)
+    console.log(
+      `NOT A QUIET MACHINE: its load was ${about.loadBefore.toFixed(1)} before this began. The figures are noise; see the spreads.`,
+    );
   if (options.isQuick) console.log('QUICK: too short and too few rounds to prove anything.');
   const results: BenchResult[] = [];
   const failures: string[] = [];

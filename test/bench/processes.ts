@@ -130,8 +130,9 @@ export class BenchProcess {
     }
   }
 
-  get hasEnded(): boolean {
-    return this.#hasEnded;
+  /** How it ended, if it did, and the last of what it printed: for messages about failures. */
+  lastWords(): string {
+    return `${this.#name}${this.#hasEnded ? ' (has ended)' : ''} said: ${this.#lastWords.trim() || 'nothing'}`;
   }
 
   /** Asks it to end, then makes it. */

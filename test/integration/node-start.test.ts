@@ -1,7 +1,7 @@
 /**
  * Starting and stopping a node as a process: what it says, what it refuses, and with which exit code.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -71,11 +71,13 @@ describe('a node that cannot start ends with code 1 and', () => {
     server.close();
     expect(code).toBe(1);
     expect(linesOf(stderr)).toHaveLength(1);
-    expect(stderr).toMatch(new RegExp(`${port}.*(in use|taken)`));
+    expect(stderr).toMatch(new RegExp(`${port}.*something else listens there`));
   });
 
   it('says in one line that the data folder cannot be made', async () => {
-    const { code, stderr } = await node({ CHAT_DATA_DIR: '/proc/nowhere' }).run();
+    const aFile = join(dir, 'file');
+    writeFileSync(aFile, '');
+    const { code, stderr } = await node({ CHAT_DATA_DIR: join(aFile, 'data') }).run();
     expect(code).toBe(1);
     expect(linesOf(stderr)).toHaveLength(1);
     expect(stderr).toContain('CHAT_DATA_DIR');

@@ -69,7 +69,9 @@ async function check(store: RoomStore, id: string, written: readonly Entry[]): P
     const repeated = await store.log.append(room(id), head.seq, [entryAfter(head, { cid: old.cid, by: old.by })]);
     if (repeated.type === 'unknown') throw repeated.cause;
     expect(repeated).toEqual({ type: 'conflict' });
-    expect(await store.log.append(room(id), head.seq, [entryAfter(head)])).toEqual({ type: 'appended' });
+    const fresh = await store.log.append(room(id), head.seq, [entryAfter(head)]);
+    if (fresh.type === 'unknown') throw fresh.cause;
+    expect(fresh).toEqual({ type: 'appended' });
     return undefined;
   } catch (error) {
     if (!(error instanceof LogCorrupt)) throw error;
@@ -112,7 +114,7 @@ describe('an embedded store whose log was damaged while it was stopped', () => {
     const { pieces, tail } = scanWal(bytes);
     expect(bytes.length).toBeGreaterThan(3 * blockBytes);
     expect(tail).toBe(undefined);
-    expect(pieces.length).toBeGreaterThan(50);
+    expect(pieces.length).toBeGreaterThan(30);
     expect(buildWal(pieces.map(({ content }) => content)).equals(bytes)).toBe(true);
   });
 
@@ -143,7 +145,7 @@ describe('an embedded store whose log was damaged while it was stopped', () => {
     const lastRecord = scanWal(bytes).pieces.at(-1)?.offset ?? 0;
     const random = seeded(7);
     let refusedRooms = 0;
-    const flips = 150;
+    const flips = 80;
     for (let i = 0; i < flips; i += 1) {
       const bit = Math.floor(random() * lastRecord * 8);
       const copy = copyOf(dir);
@@ -192,7 +194,7 @@ describe('an embedded store with a flipped bit in a table', () => {
     const bytes = readFileSync(newest(dir, '.ldb'));
     const random = seeded(11);
     let refused = 0;
-    for (let i = 0; i < 150; i += 1) {
+    for (let i = 0; i < 100; i += 1) {
       // Every fifth in the last part, where index and filter are.
       const bit = Math.floor((i % 5 === 0 ? 1 - random() * 0.06 : random()) * bytes.length * 8);
       const copy = copyOf(dir);
@@ -205,6 +207,6 @@ describe('an embedded store with a flipped bit in a table', () => {
       }
       remove(copy);
     }
-    expect(refused).toBeGreaterThan(50);
+    expect(refused).toBeGreaterThan(30);
   });
 });

@@ -39,10 +39,9 @@ export class Stats {
 
   /** A connection that was online was lost. */
   lost(client: object): void {
-    if (this.away.size === 0) {
-      this.outages += 1;
-      this.possibleMs = undefined;
-    }
+    if (this.away.size === 0) this.outages += 1;
+    // Cut again on the way back: it counts from when connecting is possible again.
+    this.possibleMs = undefined;
     this.away.add(client);
   }
 

@@ -2,9 +2,13 @@
  * DeepCopy: copies of a whole room state, for the exhaustive search, which goes back to earlier states; and their fingerprint.
  */
 
-/** Objects met twice stay one object. Entries and commands never change and are shared. */
+/**
+ * Objects met twice stay one object. What never changes is shared: entries, commands, and a machine inside something
+ * else (whoever feeds it copies it first).
+ */
 export function deepCopy<T>(value: T, known = new Map<object, unknown>()): T {
   if (typeof value !== 'object' || value === null) return value;
+  if (known.size > 0 && 'handle' in value) return value;
   const done = known.get(value);
   if (done !== undefined) return done as T;
   if ('cid' in value) return value;
@@ -26,12 +30,19 @@ export function deepCopy<T>(value: T, known = new Map<object, unknown>()): T {
   return copy as T;
 }
 
-/** What tells two states apart. Counters do not: they decide nothing. */
-const ignored = new Set(['counters', 'settings', 'out', 'unknownsInARow']);
+/** Counters decide nothing; these times only say how long a rest is, which the model takes to be any length. */
+const ignored = new Set(['counters', 'settings', 'out', 'unknownsInARow', 'appendStartedMs', 'roundTripMs', 'untilMs']);
+const machinePrints = new WeakMap<object, string>();
 
-export function fingerprint(value: unknown): string {
+/** What tells two states apart. */
+export function fingerprint(value: object): string {
   const text = JSON.stringify(value, (key, inner: unknown) => {
     if (ignored.has(key)) return undefined;
+    if (typeof inner === 'object' && inner !== null && inner !== value && 'handle' in inner) {
+      const known = machinePrints.get(inner) ?? fingerprint(inner);
+      machinePrints.set(inner, known);
+      return known;
+    }
     if (inner instanceof Map) return [...inner];
     if (inner instanceof Set) return [...inner];
     if (typeof inner === 'object' && inner !== null && 'cid' in inner && 'seq' in inner) return `${String(inner.seq)}/${String(inner.cid)}/${String((inner as { writer?: string }).writer)}`;

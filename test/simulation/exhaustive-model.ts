@@ -9,6 +9,7 @@ import type { RoomEffect, RoomInput, RoomSettings } from '../../actors/room-prot
 import type { WriteCommand } from '../../actors/room-fold.ts';
 import type { Entry } from '../../system/store/entry.ts';
 import type { RoomId } from '../../system/ids.ts';
+import { deepCopy } from './deep-copy.ts';
 import { StoreLog, type Doc } from './store-log.ts';
 import { type Machine, type MachineClass, Violation } from './world.ts';
 
@@ -29,7 +30,8 @@ interface Request {
 }
 
 interface Writer {
-  readonly machine: Machine;
+  /** Replaced at each step that feeds it: other states of the search share the old one. */
+  machine: Machine;
   readonly commands: WriteCommand[];
   /** Reads asked for, then their results; results of appends. */
   reads: RoomEffect[];
@@ -177,6 +179,7 @@ export class ExhaustiveModel {
   /** Time stands still but for ticks, which come when they are due: so there are few states, and none is left out by it. */
   private feed(index: number, input: RoomInput, nowMs = 0): void {
     const writer = this.writers[index] as Writer;
+    writer.machine = deepCopy(writer.machine);
     for (const effect of writer.machine.handle(input, { nowMs, wallMs: 0 })) this.perform(index, writer, effect);
   }
 
