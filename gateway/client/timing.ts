@@ -22,7 +22,8 @@ export const systemTiming: Timing = {
 };
 
 const backoffMinMs = 200;
-const backoffMaxMs = 5_000;
+/** Not longer: whoever waits the most is to be back within 5 s of the node's return. A storm is the node's to pace. */
+const backoffMaxMs = 3_000;
 
 /** Full jitter: anything from 0 to a limit that doubles with each attempt, so that a thousand clients do not return in step. */
 export function backoffMs(attempt: number, timing: Timing): number {

@@ -9,9 +9,10 @@
  */
 import type { ClassicLevel } from 'classic-level';
 import type { Clock } from '../clock.ts';
-import { Fault } from '../errors.ts';
+import { Fault, LogCorrupt } from '../errors.ts';
+import type { RoomId } from '../ids.ts';
 import type { Logger } from '../logger.ts';
-import { claimFolder, isTableDamage, openLevel, probeFolder, repairTables } from './embedded-folder.ts';
+import { claimFolder, isTableDamage, type OpenFolder, openFolder, probeFolder, repairTables } from './embedded-folder.ts';
 
 export type Level = ClassicLevel<string, string>;
 
@@ -34,27 +35,29 @@ export class EmbeddedDatabase {
   #state: 'up' | 'down' | 'closed' = 'up';
   #isDraining = false;
   #downCause: unknown;
+  #damaged: ReadonlyMap<string, LogCorrupt>;
   #readsInFlight = 0;
   #readsDone: (() => void) | undefined;
   /** Set while the database is being swapped: reads wait for it, some milliseconds. */
   #swap: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
   /** Called after a reopen, before the first write: what was cached may not be what is stored. */
-  onReopen: () => Promise<void> = async () => {};
+  onReopen: () => void = () => {};
 
   static async open(options: EmbeddedDatabaseOptions): Promise<EmbeddedDatabase> {
     const release = claimFolder(options.dir);
     try {
-      return new EmbeddedDatabase(options, await openLevel(options.dir, options.log), release);
+      return new EmbeddedDatabase(options, await openFolder(options.dir, options.log), release);
     } catch (cause) {
       release();
       throw cause;
     }
   }
 
-  private constructor(options: EmbeddedDatabaseOptions, level: Level, release: () => void) {
+  private constructor(options: EmbeddedDatabaseOptions, folder: OpenFolder, release: () => void) {
     this.#options = options;
-    this.#level = level;
+    this.#level = folder.level;
+    this.#damaged = toDamages(folder);
     this.#release = release;
   }
 
@@ -73,6 +76,11 @@ export class EmbeddedDatabase {
     if (this.#state === 'up' && !this.#isDraining) return undefined;
     if (this.#isDraining) return new Fault('STORE_UNAVAILABLE', 'the store is closed');
     return new Fault('STORE_UNAVAILABLE', 'the data folder takes no writes; see store.down in the log', this.#downCause);
+  }
+
+  /** The damage of a room that was found when the folder was opened. */
+  damageOf(room: RoomId): LogCorrupt | undefined {
+    return this.#damaged.get(room);
   }
 
   /** Runs reads against the open database. Damage is passed on as LevelDB says it; everything else is a Fault. */
@@ -148,7 +156,7 @@ export class EmbeddedDatabase {
       return;
     }
     if (this.#state !== 'down') return;
-    await this.onReopen();
+    this.onReopen();
     this.#state = 'up';
     this.#options.log.info({ ev: 'store.up', dir: this.#options.dir }, 'the data folder takes writes again');
     this.#options.onState?.('up', 'the data folder takes writes again');
@@ -158,7 +166,9 @@ export class EmbeddedDatabase {
     await this.#shut();
     // A table that LevelDB cannot compact stops all writes for ever: it is rebuilt without the blocks that do not read.
     if (isTableDamage(this.#downCause)) await repairTables(this.#options.dir, this.#options.log);
-    this.#level = await openLevel(this.#options.dir, this.#options.log);
+    const folder = await openFolder(this.#options.dir, this.#options.log);
+    this.#level = folder.level;
+    this.#damaged = toDamages(folder);
   }
 
   async #shut(): Promise<void> {
@@ -172,4 +182,8 @@ export class EmbeddedDatabase {
     this.#level = undefined;
     await level?.close();
   }
+}
+
+function toDamages({ damaged }: OpenFolder): ReadonlyMap<string, LogCorrupt> {
+  return new Map(damaged.map(({ room, seq, reason }) => [room, new LogCorrupt(room, seq, reason)]));
 }

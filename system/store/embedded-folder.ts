@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { Fault } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { formatKey, formatVersion } from './embedded-keys.ts';
+import { type FolderFacts, formatVersion, readFacts, writeFacts } from './folder-facts.ts';
 import { liveFiles } from './manifest.ts';
 import { checkTables } from './table-check.ts';
 import { checkWal } from './wal-check-embedded.ts';
@@ -54,7 +54,13 @@ export function claimFolder(dir: string): () => void {
   };
 }
 
-export async function openLevel(dir: string, log: Logger): Promise<ClassicLevel<string, string>> {
+export interface OpenFolder {
+  readonly level: ClassicLevel<string, string>;
+  /** Rooms known to be damaged, and where. */
+  readonly damaged: FolderFacts['damaged'];
+}
+
+export async function openFolder(dir: string, log: Logger): Promise<OpenFolder> {
   try {
     await mkdir(dir, { recursive: true });
     await writeProbe(dir, 0);
@@ -63,18 +69,25 @@ export async function openLevel(dir: string, log: Logger): Promise<ClassicLevel<
   }
   // Nobody else may own the folder when its log is checked and perhaps rebuilt.
   await refuseOtherOwner(dir);
-  const live = await liveFiles(dir);
-  await checkTables(dir, live.tables);
-  await checkWal(dir, live.logs, log);
-  const level = new ClassicLevel<string, string>(dir, settings);
+  let level: ClassicLevel<string, string> | undefined;
   try {
+    const facts = (await readFacts(dir)) ?? (await newFacts(dir));
+    const live = await liveFiles(dir);
+    await checkTables(dir, live.tables);
+    const { damaged } = await checkWal(dir, live.logs, facts, log);
+    level = new ClassicLevel<string, string>(dir, settings);
     await level.open();
-    await checkFormat(level, dir);
-    return level;
+    return { level, damaged };
   } catch (cause) {
-    await level.close();
+    await level?.close();
     throw openFault(dir, cause);
   }
+}
+
+async function newFacts(dir: string): Promise<FolderFacts> {
+  const facts = { format: formatVersion, damaged: [] };
+  await writeFacts(dir, facts);
+  return facts;
 }
 
 function openFault(dir: string, cause: unknown): Fault {
@@ -105,18 +118,6 @@ async function refuseOtherOwner(dir: string): Promise<void> {
   }
 }
 
-async function checkFormat(level: ClassicLevel<string, string>, dir: string): Promise<void> {
-  const found = await level.get(formatKey);
-  if (found === undefined) {
-    await level.put(formatKey, String(formatVersion), { sync: true });
-  } else if (Number(found) !== formatVersion) {
-    throw new Fault(
-      'STORE_FORMAT',
-      `data folder ${dir} has format ${found.slice(0, 20)}, this program reads ${formatVersion}; run the program that wrote it, or give this one another CHAT_DATA_DIR`,
-    );
-  }
-}
-
 /** Resolves when the folder takes, durably, as much as the next recovery will write, and some more. */
 export async function probeFolder(dir: string): Promise<void> {
   let logBytes = 0;
@@ -143,5 +144,8 @@ async function writeProbe(dir: string, bytes: number): Promise<void> {
 /** Rebuilds tables without what cannot be read. What is missing then shows as damage of its room when it is read. */
 export async function repairTables(dir: string, log: Logger): Promise<void> {
   log.error({ ev: 'store.repair', dir }, 'a table of the data folder is damaged: rebuilding it without the unreadable parts; restore a copy to get them back');
+  const facts = (await readFacts(dir)) ?? (await newFacts(dir));
+  // LevelDB's repair turns the log into a table as carelessly as its recovery does.
+  await checkWal(dir, (await liveFiles(dir)).logs, facts, log);
   await ClassicLevel.repair(dir);
 }

@@ -7,17 +7,12 @@
  *   e!room!seq         the entry, sealed          h!room        its head, sealed
  *   i!room!by!cid      seq, in the same form      c!room!seq    a control entry; holds the seq of the one before it
  *   t!room!target!seq  an entry with a target     u!user!room   a row of UserRooms, sealed
- *   d!room             damage found at start      v!format      the version of all this
  */
 import type { Cid, RoomId, UserId } from '../ids.ts';
 
 const numberChars = 8;
 /** 36^8 - 1: 2.8e12 entries of one room. */
 export const seqMax = 36 ** numberChars - 1;
-
-export const formatVersion = 1;
-export const formatKey = 'v!format';
-export const damagePrefix = 'd!';
 
 export const encodeSeq = (seq: number): string => seq.toString(36).padStart(numberChars, '0');
 export const decodeSeq = (text: string): number => Number.parseInt(text, 36);
@@ -29,7 +24,6 @@ export const headKey = (room: RoomId): string => `h!${room}`;
 export const cidIndexKey = (room: RoomId, by: UserId, cid: Cid): string => `i!${room}!${by}!${cid}`;
 export const controlKey = (room: RoomId, seq: number): string => `c!${room}!${encodeSeq(seq)}`;
 export const targetKey = (room: RoomId, target: number, seq: number): string => `t!${room}!${encodeSeq(target)}!${encodeSeq(seq)}`;
-export const damageKey = (room: RoomId): string => `${damagePrefix}${room}`;
 export const userRoomKey = (user: UserId, room: RoomId): string => `u!${user}!${room}`;
 
 /** All keys that begin with `prefix`, which ends in `!`. */

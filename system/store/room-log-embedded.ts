@@ -25,8 +25,6 @@ export interface EmbeddedRoomLogDeps {
   readonly heads: EmbeddedHeads;
   readonly filters: CidFilters;
   readonly view: BatchView;
-  /** Rooms whose damage is known, and where it is. */
-  readonly damaged: ReadonlyMap<RoomId, LogCorrupt>;
   readonly submit: (job: AppendJob) => void;
   readonly onTailError: (cause: unknown) => void;
 }
@@ -52,7 +50,7 @@ export class EmbeddedRoomLog implements RoomLog {
 
   async append(room: RoomId, after: number, entries: readonly Entry[]): Promise<AppendOutcome> {
     checkNumbering(room, after, entries);
-    const cause = this.#deps.damaged.get(room) ?? this.#deps.database.refusal();
+    const cause = this.#deps.database.damageOf(room) ?? this.#deps.database.refusal();
     if (cause) return { type: 'unknown', cause };
     // Nearly always right; the job encodes again what follows another message than this one.
     let lastMessage = this.#deps.heads.cached(room)?.lastMessage ?? 0;
@@ -155,7 +153,7 @@ export class EmbeddedRoomLog implements RoomLog {
     const heads = await this.#deps.heads.getMany(rooms);
     const refs = heads.map((head, index) => {
       const room = rooms[index] as RoomId;
-      return head instanceof LogCorrupt || this.#deps.damaged.has(room) ? { room, seq: 0 } : { room, seq: head.lastMessage };
+      return head instanceof LogCorrupt || this.#deps.database.damageOf(room) ? { room, seq: 0 } : { room, seq: head.lastMessage };
     });
     const present = refs.filter(({ seq }) => seq > 0);
     const found = new Map<EntryRef, Entry>();
@@ -260,7 +258,7 @@ export class EmbeddedRoomLog implements RoomLog {
   }
 
   #refuseDamaged(room: RoomId): void {
-    const damage = this.#deps.damaged.get(room);
+    const damage = this.#deps.database.damageOf(room);
     if (damage) throw damage;
   }
 

@@ -5,13 +5,11 @@
  * at once with `unknown` and STORE_UNAVAILABLE, and the store comes back by itself (embedded-database).
  * Faults of opening: STORE_LOCKED, STORE_UNWRITABLE, STORE_FORMAT, STORE_CORRUPT; each says what to do.
  */
-import { LogCorrupt } from '../errors.ts';
-import type { RoomId } from '../ids.ts';
 import { AppendJob, BatchView } from './append-job-embedded.ts';
 import { CidFilters } from './cid-filter-embedded.ts';
 import { CommitQueue } from './commit-queue.ts';
 import { EmbeddedDatabase, type EmbeddedDatabaseOptions } from './embedded-database.ts';
-import { damagePrefix, keysUnder } from './embedded-keys.ts';
+import { keysUnder } from './embedded-keys.ts';
 import { EmbeddedHeads } from './heads-embedded.ts';
 import { EmbeddedRoomLog } from './room-log-embedded.ts';
 import type { RoomStore } from './room-store.ts';
@@ -27,12 +25,6 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
       for await (const key of level.keys(keysUnder(`i!${room}!`))) each(key);
     }),
   );
-  const damaged = new Map<RoomId, LogCorrupt>();
-  const readDamaged = async (): Promise<void> => {
-    damaged.clear();
-    const rows = await database.read((level) => level.iterator(keysUnder(damagePrefix)).all());
-    for (const [key, value] of rows) damaged.set(key.slice(damagePrefix.length) as RoomId, toDamage(key, value));
-  };
   const queue = new CommitQueue<AppendJob | RowsJob>({
     lookUp: (jobs) => log.lookUp(jobs.filter((job) => job instanceof AppendJob)),
     write: (pairs) => database.write(pairs),
@@ -42,21 +34,13 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     heads,
     filters,
     view: new BatchView(),
-    damaged,
     submit: (job) => queue.submit(job),
     onTailError: (cause) => options.log.error({ ev: 'store.tail', err: cause instanceof Error ? cause.message : String(cause) }, 'a listener of the tail failed'),
   });
-  database.onReopen = async () => {
+  database.onReopen = () => {
     heads.forgetAll();
     filters.forgetAll();
-    await readDamaged();
   };
-  try {
-    await readDamaged();
-  } catch (cause) {
-    await database.close();
-    throw cause;
-  }
   let closing: Promise<void> | undefined;
   return {
     log,
@@ -72,9 +56,4 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
       return closing;
     },
   };
-}
-
-function toDamage(key: string, value: string): LogCorrupt {
-  const { seq, reason } = JSON.parse(value) as { seq: number; reason: string };
-  return new LogCorrupt(key.slice(damagePrefix.length), seq, reason);
 }

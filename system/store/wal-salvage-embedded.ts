@@ -47,8 +47,7 @@ export function salvage(content: Buffer): Salvage {
   const writes: Write[] = [];
   for (const put of found.writes) {
     const room = roomOf(put.key);
-    if (room === undefined) writes.push(rowOrFormat(put));
-    else if (put.key.startsWith('d!')) writes.push(put);
+    if (room === undefined) writes.push(soundRow(put));
     else note(room, put, findsOf(rooms, room));
   }
   const isNamed = nameGaps(found, rooms);
@@ -65,13 +64,13 @@ export function salvage(content: Buffer): Salvage {
   return { sequence: found.sequence, writes, damaged, isNamed };
 }
 
-/** The room that stands in a key of a log; undefined for keys of rows and the format. */
+/** The room that stands in a key of a log; undefined for rows of users. */
 function roomOf(key: string): RoomId | undefined {
-  return /^[ehictd]!([A-Za-z0-9_-]{1,64})(!|$)/.exec(key)?.[1] as RoomId | undefined;
+  return /^[ehict]!([A-Za-z0-9_-]{1,64})(!|$)/.exec(key)?.[1] as RoomId | undefined;
 }
 
 /** A row that does not verify becomes pending: its user's next list asks the log. */
-function rowOrFormat(put: Put): Put {
+function soundRow(put: Put): Put {
   const { key, value } = put;
   return key.startsWith('u!') && openValue(key, value) === undefined ? { key, value: sealRow(key, pendRow(undefined)) } : put;
 }

@@ -4,7 +4,7 @@
  * Exit codes: 0 when everything ran and everything expected was delivered and stored, goals reached or missed; else 1.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg } from 'node:os';
+import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runAppend } from './append.ts';
@@ -21,8 +21,8 @@ const benches: readonly Bench[] = [
   { name: 'open', summary: 'room:open of a room with 1,000,000 entries, cold', run: runOpen },
 ];
 
-/** Load average of the last minute above which somebody else is at work. */
-const loadMax = 0.5;
+/** Share of the machine's CPU in use before anything of ours runs, above which somebody else is at work. */
+const busyShareMax = 0.05;
 
 class UsageError extends Error {}
 
@@ -64,16 +64,16 @@ function optionsOf({ quick, rounds, dir }: ReturnType<typeof parse>['values']): 
   };
 }
 
-function machine() {
-  const [cpu] = cpus();
-  const [loadBefore = 0] = loadavg();
-  return {
-    cores: cpus().length,
-    cpu: cpu?.model ?? 'unknown',
-    node: process.version,
-    platform: `${process.platform} ${process.arch}`,
-    pinning,
-  };
+async function machine() {
+  const sum = (of: (times: ReturnType<typeof cpus>[number]['times']) => number): number =>
+    cpus().reduce((total, { times }) => total + of(times), 0);
+  const now = () => ({ idle: sum(({ idle }) => idle), all: sum(({ user, nice, sys, idle, irq }) => user + nice + sys + idle + irq) });
+  const before = now();
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  const after = now();
+  const busyShareBefore = 1 - (after.idle - before.idle) / Math.max(1, after.all - before.all);
+  const cpu = cpus()[0]?.model ?? 'unknown';
+  return { cores: cpus().length, cpu, node: process.version, platform: `${process.platform} ${process.arch}`, pinning, busyShareBefore };
 }
 
 async function main(): Promise<void> {
@@ -88,12 +88,11 @@ async function main(): Promise<void> {
     for (const { name, summary } of benches) console.log(`  ${name.padEnd(8)}${summary}`);
   }
   const chosen = positionals.length === 0 ? benches : benches.filter(({ name }) => positionals.includes(name));
-  const about = machine();
+  const about = await machine();
   console.log(`${about.cores} × ${about.cpu}, Node ${about.node}, ${about.platform}; ${about.pinning}`);
-  if (about.loadBefore > loadMax)
-    console.log(
-      `NOT A QUIET MACHINE: its load was ${about.loadBefore.toFixed(1)} before this began. The figures are noise; see the spreads.`,
-    );
+  const busyPercent = Math.round(100 * about.busyShareBefore);
+  if (about.busyShareBefore > busyShareMax)
+    console.log(`NOT A QUIET MACHINE: ${busyPercent} % of its CPU was in use before this began. The figures are noise.`);
   if (options.isQuick) console.log('QUICK: too short and too few rounds to prove anything.');
   const results: BenchResult[] = [];
   const failures: string[] = [];

@@ -73,8 +73,8 @@ export interface Climb<Step> {
 }
 
 /**
- * Raises the rate by `factor` until a step is unhealthy twice (once may be somebody else on the machine; both arms get the same second
- * chance). When the first rate is unhealthy already, it goes down instead, until one is healthy or the rate is below `least`.
+ * Goes down from `start` by `factor` until a step is healthy, then up until one is unhealthy twice (once may be somebody else on the
+ * machine; every arm gets the same second chance). Gives up below `least`.
  */
 export async function climb<Step extends { readonly healthy: boolean }>(
   start: number,
@@ -82,20 +82,21 @@ export async function climb<Step extends { readonly healthy: boolean }>(
   least: number,
   run: (rate: number) => Promise<Step>,
 ): Promise<Climb<Step>> {
-  let best: Step | undefined;
-  let firstUnhealthy: Step | undefined;
   let rate = start;
-  while (rate >= least) {
-    let step = await run(rate);
-    if (!step.healthy) {
-      firstUnhealthy ??= step;
-      step = await run(rate);
-    }
-    if (step.healthy) best = step;
-    else firstUnhealthy = step;
-    if (step.healthy && rate >= start) rate *= factor;
-    else if (!best) rate /= factor;
-    else break;
+  let step = await run(rate);
+  let firstUnhealthy: Step | undefined;
+  while (!step.healthy) {
+    firstUnhealthy ??= step;
+    rate /= factor;
+    if (rate < least) return { best: undefined, firstUnhealthy };
+    step = await run(rate);
   }
-  return { best, firstUnhealthy };
+  let best = step;
+  for (;;) {
+    rate *= factor;
+    step = await run(rate);
+    if (!step.healthy) step = await run(rate);
+    if (!step.healthy) return { best, firstUnhealthy: step };
+    best = step;
+  }
 }

@@ -207,10 +207,7 @@ describe('an embedded store that cannot be opened', () => {
   it('refuses a newer format by its number', async () => {
     const dir = join(folder(), 'data');
     await (await openEmbeddedStore({ dir, clock: systemClock, log: silentLog })).close();
-    const { ClassicLevel } = await import('classic-level');
-    const level = new ClassicLevel(dir);
-    await level.put('v!format', '2');
-    await level.close();
+    writeFileSync(join(dir, 'playhouse.json'), JSON.stringify({ format: 2 }));
     await expect(openEmbeddedStore({ dir, clock: systemClock, log: silentLog })).rejects.toMatchObject({ code: 'STORE_FORMAT', message: expect.stringContaining('format 2') });
   });
 });
