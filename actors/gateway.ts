@@ -57,7 +57,11 @@ class GatewayActor implements Gateway {
     const behaviour = { kind: 'gateway', start: this.start, receive: this.receive };
     // The buckets are beside this actor, not under it: a restart stops what is under an actor, and the sessions need not notice.
     const home = spawnBucket(parent, 'gateway');
-    this.ref = spawn<GatewayActor, GatewayMessage>(home, behaviour, { name: 'owner', mailboxMax: gatewayMailboxMax, restarts: gatewayRestarts });
+    this.ref = spawn<GatewayActor, GatewayMessage>(home, behaviour, {
+      name: 'owner',
+      mailboxMax: gatewayMailboxMax,
+      restarts: gatewayRestarts,
+    });
     this.buckets = Array.from({ length: bucketCount }, (_, index) => spawnBucket(home, `bucket-${String(index).padStart(2, '0')}`));
   }
 
@@ -82,7 +86,8 @@ class GatewayActor implements Gateway {
 
   openSession(identity: Identity, sink: ClientSink): SessionHandle | Refusal {
     if (this.isDraining) return refuse('TOO_MANY_CONNECTIONS', 'this node is stopping; connect to another', drainSpreadMs);
-    if (this.sessions.size >= this.deps.connectionsMax) return refuse('TOO_MANY_CONNECTIONS', 'this node is full; try again or another', 5_000);
+    if (this.sessions.size >= this.deps.connectionsMax)
+      return refuse('TOO_MANY_CONNECTIONS', 'this node is full; try again or another', 5_000);
     const id = newId() as SessionId;
     this.nextBucket = (this.nextBucket + 1) % bucketCount;
     const ref = spawnSession(this.buckets[this.nextBucket] as ActorRef<never>, id, identity, sink, this.deps);

@@ -4,8 +4,9 @@
  * Guarantees: rows of the users concerned are pending before a membership entry can be in the log, and are settled only
  * from what was appended. A crash or failure anywhere leaves a pending row, which readers check against the log.
  */
-import type { Logger } from '../system/logger.ts';
+
 import type { RoomId, UserId } from '../system/ids.ts';
+import type { Logger } from '../system/logger.ts';
 import { type Entry, isControl } from '../system/store/entry.ts';
 import type { AppendOutcome, RoomLog } from '../system/store/room-log.ts';
 import type { MembershipRow, UserRooms } from '../system/store/user-rooms.ts';
@@ -40,7 +41,14 @@ export async function appendWithMemberships(
 
 function membershipRows(room: RoomId, entries: readonly Entry[]): MembershipRow[] {
   return entries.filter(isControl).flatMap((entry) => {
-    const row = (user: UserId, member: boolean): MembershipRow => ({ user, room, member, seq: entry.seq, joinedSeq: entry.seq, joinedN: entry.n });
+    const row = (user: UserId, member: boolean): MembershipRow => ({
+      user,
+      room,
+      member,
+      seq: entry.seq,
+      joinedSeq: entry.seq,
+      joinedN: entry.n,
+    });
     const created = entry.room?.members.map(({ user }) => row(user, true)) ?? [];
     if (!entry.member) return created;
     const isIn = entry.member.change === 'joined' || entry.member.change === 'invited';

@@ -288,7 +288,8 @@ export class RoomDelivery {
     this.close(ask.reader, out);
     const { since } = ask;
     const isSameLog = ask.epoch === undefined || ask.epoch === fold.epoch;
-    const canReplay = since !== undefined && isSameLog && since <= this.delivered && this.delivered - since <= this.settings.resumeEntriesMax;
+    const canReplay =
+      since !== undefined && isSameLog && since <= this.delivered && this.delivered - since <= this.settings.resumeEntriesMax;
     const reader: Reader = {
       user: ask.user,
       ask,

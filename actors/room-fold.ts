@@ -176,7 +176,8 @@ export class RoomFold {
     if (user === by) return { type: 'refused', code: 'INVALID', message: 'user: to go yourself, leave the room' };
     const other = this.members.get(user);
     if (other?.status !== 'in') return { type: 'refused', code: 'NOT_FOUND', message: 'no such member in this room' };
-    if (other.role === 'owner' || (other.role === 'moderator' && me.role !== 'owner')) return forbidden('you cannot remove someone of your rank or above');
+    if (other.role === 'owner' || (other.role === 'moderator' && me.role !== 'owner'))
+      return forbidden('you cannot remove someone of your rank or above');
     return { type: 'append', draft: { kind: 'member', member: { user, change: 'kicked' } } };
   }
 }

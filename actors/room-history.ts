@@ -5,7 +5,7 @@
  * Does not: check membership; whoever calls has done it.
  */
 import type { RoomId, UserId } from '../system/ids.ts';
-import { type Entry, type Head, emptyHead, isMessage } from '../system/store/entry.ts';
+import { type Entry, emptyHead, type Head, isMessage } from '../system/store/entry.ts';
 import type { Range, RoomLog } from '../system/store/room-log.ts';
 import type { MessageView } from './client-command.ts';
 import type { TargetFact } from './room-fold.ts';

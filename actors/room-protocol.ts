@@ -87,7 +87,13 @@ export type Pipeline =
   | { readonly step: 'idle' }
   | { readonly step: 'facts' }
   | { readonly step: 'appending'; readonly batch: WaitingCommand[]; readonly entries: readonly Entry[] }
-  | { readonly step: 'resolving'; readonly batch: WaitingCommand[]; readonly reason: ResolveReason; readonly attempt: number; readonly learned: number }
+  | {
+      readonly step: 'resolving';
+      readonly batch: WaitingCommand[];
+      readonly reason: ResolveReason;
+      readonly attempt: number;
+      readonly learned: number;
+    }
   | {
       readonly step: 'resting';
       readonly untilMs: number;
@@ -116,7 +122,10 @@ export type RoomInput =
   | { readonly type: 'loaded'; readonly head: Head; readonly controls: readonly Entry[] }
   | { readonly type: 'loadFailed' }
   | { readonly type: 'command'; readonly key: number; readonly command: WriteCommand }
-  | { readonly type: 'appendDone'; readonly outcome: 'appended' | 'conflict' | 'unknown' | { readonly rejected: number; readonly reason: string } }
+  | {
+      readonly type: 'appendDone';
+      readonly outcome: 'appended' | 'conflict' | 'unknown' | { readonly rejected: number; readonly reason: string };
+    }
   /** `entries`: committed, contiguous, after the asked seq. `found`: committed entries with the asked ids, anywhere in the log. */
   | { readonly type: 'resolved'; readonly entries: readonly Entry[]; readonly found: readonly Entry[] }
   | { readonly type: 'resolveFailed' }
@@ -161,7 +170,12 @@ export type RoomEffect =
   /** -> appendDone */
   | { readonly type: 'append'; readonly after: number; readonly entries: readonly Entry[] }
   /** Up to `limit` entries after `after`, and whatever is stored under `ids`. -> resolved | resolveFailed */
-  | { readonly type: 'resolve'; readonly after: number; readonly limit: number; readonly ids: readonly { readonly by: UserId; readonly cid: Cid }[] }
+  | {
+      readonly type: 'resolve';
+      readonly after: number;
+      readonly limit: number;
+      readonly ids: readonly { readonly by: UserId; readonly cid: Cid }[];
+    }
   /** Author of these entries and whether they are deleted. -> factsRead | factsFailed */
   | { readonly type: 'readFacts'; readonly targets: readonly number[] }
   /** Entries after `after`, for everybody. -> caughtUp | catchUpFailed */

@@ -13,7 +13,17 @@ import type { Cid, UserId } from '../system/ids.ts';
 import { type Entry, emptyHead, type Head, headAfter, isMessage } from '../system/store/entry.ts';
 import { RoomDelivery } from './room-delivery.ts';
 import { type EntryDraft, RoomFold, type TargetFact, type WriteCommand } from './room-fold.ts';
-import type { AnsweredOutcome, Pipeline, ResolveReason, RoomCounters, RoomEffect, RoomInput, RoomSettings, Time, WaitingCommand } from './room-protocol.ts';
+import type {
+  AnsweredOutcome,
+  Pipeline,
+  ResolveReason,
+  RoomCounters,
+  RoomEffect,
+  RoomInput,
+  RoomSettings,
+  Time,
+  WaitingCommand,
+} from './room-protocol.ts';
 
 /** Recent commands kept for recognising a retry without a read; older ones are found through the log. */
 const recentMax = 1024;
@@ -58,8 +68,20 @@ export class RoomState {
   constructor(settings: RoomSettings) {
     this.settings = settings;
     this.counters = {
-      appended: 0, conflict: 0, unknown: 0, unknownFoundIn: 0, unknownFoundOut: 0, gapRead: 0, pollRepair: 0, resume: 0,
-      dedupeHit: 0, revalidationRefusal: 0, reorderDropped: 0, duplicateDropped: 0, readerPaused: 0, deadlineMissed: 0,
+      appended: 0,
+      conflict: 0,
+      unknown: 0,
+      unknownFoundIn: 0,
+      unknownFoundOut: 0,
+      gapRead: 0,
+      pollRepair: 0,
+      resume: 0,
+      dedupeHit: 0,
+      revalidationRefusal: 0,
+      reorderDropped: 0,
+      duplicateDropped: 0,
+      readerPaused: 0,
+      deadlineMissed: 0,
     };
     this.delivery = new RoomDelivery(settings, this.counters);
   }
@@ -170,7 +192,15 @@ export class RoomState {
       return;
     }
     this.pendingBySender.set(command.by, fromSender + 1);
-    this.pending.push({ key, command, deadlineMs: time.nowMs + this.settings.ackDeadlineMs, answered: false, looked: false, tried: false, inDoubt: false });
+    this.pending.push({
+      key,
+      command,
+      deadlineMs: time.nowMs + this.settings.ackDeadlineMs,
+      answered: false,
+      looked: false,
+      tried: false,
+      inDoubt: false,
+    });
   }
 
   /** Group commit: everything that waits and can be judged goes as one batch, in order of arrival. */
@@ -342,7 +372,14 @@ export class RoomState {
     this.rest(batch, 'resolve', reason, attempt + 1, this.restMs(), time);
   }
 
-  private rest(batch: WaitingCommand[], then: 'again' | 'resolve', reason: ResolveReason, attempt: number, delayMs: number, time: Time): void {
+  private rest(
+    batch: WaitingCommand[],
+    then: 'again' | 'resolve',
+    reason: ResolveReason,
+    attempt: number,
+    delayMs: number,
+    time: Time,
+  ): void {
     this.pipeline = { step: 'resting', untilMs: time.nowMs + delayMs, batch, then, reason, attempt };
   }
 

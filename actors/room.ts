@@ -296,8 +296,16 @@ class RoomActor {
           this.ask(ctx, readRoom(log, room), (read) => ({ type: 'loaded', ...read }), { type: 'loadFailed' });
           break;
         case 'append': {
-          const appended = appendWithMemberships({ log, userRooms: this.deps.userRooms, logger: ctx.log }, room, effect.after, effect.entries);
-          this.ask(ctx, appended, (outcome) => ({ type: 'appendDone', outcome: this.outcomeOf(outcome, ctx) }), { type: 'appendDone', outcome: 'unknown' });
+          const appended = appendWithMemberships(
+            { log, userRooms: this.deps.userRooms, logger: ctx.log },
+            room,
+            effect.after,
+            effect.entries,
+          );
+          this.ask(ctx, appended, (outcome) => ({ type: 'appendDone', outcome: this.outcomeOf(outcome, ctx) }), {
+            type: 'appendDone',
+            outcome: 'unknown',
+          });
           break;
         }
         case 'resolve': {
@@ -322,7 +330,10 @@ class RoomActor {
         case 'page': {
           const { reader, upTo, limit } = effect;
           const page = readPage(log, room, { before: upTo + 1, limit }, upTo);
-          this.ask(ctx, page, ({ entries, hasBefore }) => ({ type: 'pageRead', reader, entries, more: hasBefore }), { type: 'pageFailed', reader });
+          this.ask(ctx, page, ({ entries, hasBefore }) => ({ type: 'pageRead', reader, entries, more: hasBefore }), {
+            type: 'pageFailed',
+            reader,
+          });
           break;
         }
         case 'history':
@@ -374,7 +385,10 @@ class RoomActor {
     if (outcome.type === 'rejected') return { rejected: outcome.index, reason: outcome.reason };
     if (outcome.type !== 'unknown') return outcome.type;
     if (outcome.cause instanceof LogCorrupt) throw outcome.cause;
-    ctx.log.warn({ ev: 'append.unknown', room: this.room, cause: String(outcome.cause) }, 'outcome unknown; the room looks for it in the log');
+    ctx.log.warn(
+      { ev: 'append.unknown', room: this.room, cause: String(outcome.cause) },
+      'outcome unknown; the room looks for it in the log',
+    );
     return 'unknown';
   }
 

@@ -5,7 +5,7 @@
  * the reason; an actor is let go only if nothing was accepted since it said it was idle.
  * Does not: see the messages' contents. The way of a message is a map lookup, not a hop through this actor.
  */
-import { acceptedCount, type ActorRef, type Ctx, isStopped, report, spawn, spawnBucket, stopActor, tell } from '../system/actor.ts';
+import { type ActorRef, acceptedCount, type Ctx, isStopped, report, spawn, spawnBucket, stopActor, tell } from '../system/actor.ts';
 import { assertNever, type Refusal, refuse } from '../system/errors.ts';
 import type { RoomId } from '../system/ids.ts';
 import type { Entry } from '../system/store/entry.ts';
@@ -103,7 +103,8 @@ class RoomsActor implements Rooms {
     if (ref && tell(ref, command) === 'accepted') return undefined;
     if (ref && !isStopped(ref)) return refuse('BUSY', 'this room has too much to do; send again with the same cid', 250);
     const restMs = this.restLeftMs(room);
-    if (restMs > 0) return refuse('ROOM_UNAVAILABLE', 'this room failed repeatedly and rests; send again with the same cid', Math.ceil(restMs));
+    if (restMs > 0)
+      return refuse('ROOM_UNAVAILABLE', 'this room failed repeatedly and rests; send again with the same cid', Math.ceil(restMs));
     if (this.active.size >= this.activeMax) {
       this.makeSpace();
       return refuse('BUSY', 'too many rooms are active on this node; send again with the same cid', 1_000);

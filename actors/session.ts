@@ -4,7 +4,7 @@
  * Guarantees: commands of one connection reach a room in the order they came; every command is answered once.
  * Does not: judge rights (the room does), decode (the gateway did), order entries.
  */
-import { type ActorRef, callbackRef, type Ctx, spawn, tell } from '../system/actor.ts';
+import { type ActorRef, type Ctx, callbackRef, spawn, tell } from '../system/actor.ts';
 import { assertNever, type CloseCode, refuse } from '../system/errors.ts';
 import { type Cid, dmRoomId, newId, type RoomId, type SessionId, type UserId } from '../system/ids.ts';
 import type { RoomFacts } from '../system/store/entry.ts';
@@ -165,7 +165,8 @@ class Session {
     const position = { ...(since === undefined ? undefined : { since }), ...(epoch === undefined ? undefined : { epoch }) };
     // The answer goes straight to the connection, so that it leaves before the first entries do.
     const answered = callbackRef<Answer>('session.opened', (answer) => {
-      const isOpen = answer.ok && answer.result.type === 'opened' && (answer.result.verdict === 'replay' || answer.result.verdict === 'snapshot');
+      const isOpen =
+        answer.ok && answer.result.type === 'opened' && (answer.result.verdict === 'replay' || answer.result.verdict === 'snapshot');
       if (!isOpen) tell(ctx.self, { type: 'session.notOpened', room });
       tell(replyTo, answer);
     });
@@ -189,7 +190,11 @@ class Session {
       (rooms) => ({ type: 'session.listed', replyTo, answer: { ok: true, result: { type: 'rooms', rooms } } }),
       (error) => {
         ctx.log.warn({ ev: 'list.failed', session: this.id, cause: String(error) }, 'a list of rooms could not be read');
-        return { type: 'session.listed', replyTo, answer: { ok: false, refusal: refuse('STORE_UNAVAILABLE', 'the list could not be read; ask again', 1_000) } };
+        return {
+          type: 'session.listed',
+          replyTo,
+          answer: { ok: false, refusal: refuse('STORE_UNAVAILABLE', 'the list could not be read; ask again', 1_000) },
+        };
       },
     );
   }
@@ -245,7 +250,13 @@ function without(rooms: ReadonlySet<RoomId>, room: RoomId): ReadonlySet<RoomId> 
 const sessionMailboxMax = 256;
 
 /** A crash ends it: the connection is closed with INTERNAL and the client resumes on a new one. */
-export function spawnSession(parent: ActorRef<never>, id: SessionId, identity: Identity, sink: ClientSink, deps: SessionDeps): ActorRef<SessionCommand> {
+export function spawnSession(
+  parent: ActorRef<never>,
+  id: SessionId,
+  identity: Identity,
+  sink: ClientSink,
+  deps: SessionDeps,
+): ActorRef<SessionCommand> {
   const { start, receive, stopped, describe } = new Session(id, identity, sink, deps);
   const behaviour = { kind: 'session', start, receive, stopped, describe };
   return spawn<SessionState, SessionMessage>(parent, behaviour, { name: id, mailboxMax: sessionMailboxMax, restarts: 'never' });

@@ -17,7 +17,8 @@ export async function devSecret(dataDir: string): Promise<string> {
     await writeFile(path, randomBytes(48).toString('base64url'), { flag: 'wx', mode: 0o600 });
   } catch (error) {
     const isThere = error instanceof Error && 'code' in error && error.code === 'EEXIST';
-    if (!isThere) throw new Fault('STORE_UNWRITABLE', `cannot write to the data folder ${dataDir}; make it writable or set CHAT_DATA_DIR`, error);
+    if (!isThere)
+      throw new Fault('STORE_UNWRITABLE', `cannot write to the data folder ${dataDir}; make it writable or set CHAT_DATA_DIR`, error);
   }
   return (await readFile(path, 'utf8')).trim();
 }

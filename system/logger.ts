@@ -28,6 +28,14 @@ export function createLogger(options: LoggerOptions): Logger {
       censor: '[redacted]',
     },
   };
-  if (options.isPretty) return pino(settings, PinoPretty({ sync: true, ignore: 'node,inc,v,path,kind,ev,state,hostname,pid', messageFormat: '{ev}{if path} {path}{end}{if state} {state}{end} {msg}' }));
+  if (options.isPretty)
+    return pino(
+      settings,
+      PinoPretty({
+        sync: true,
+        ignore: 'node,inc,v,path,kind,ev,state,hostname,pid',
+        messageFormat: '{ev}{if path} {path}{end}{if state} {state}{end} {msg}',
+      }),
+    );
   return options.destination ? pino(settings, options.destination) : pino(settings);
 }

@@ -17,11 +17,15 @@ const say = (text: string): void => void process.stderr.write(`${text}\n`);
 function banner(config: Config, node: RunningNode): string {
   const tokens =
     config.jwt.kind === 'dev'
-      ? 'DEVELOPMENT MODE: whoever reaches this machine\'s loopback gets a token for any name.\n            Set CHAT_JWT_SECRET before anybody else can reach it.'
+      ? "DEVELOPMENT MODE: whoever reaches this machine's loopback gets a token for any name.\n            Set CHAT_JWT_SECRET before anybody else can reach it."
       : `${config.jwt.algorithm}, ${config.jwt.kind === 'secret' ? 'shared secret' : 'public key'}`;
   const next =
     config.jwt.kind === 'dev'
-      ? ['Next, in two other terminals:', `  npm run chat -- --user alice --room lobby${urlFlag(config, node)}`, `  npm run chat -- --user bob --room lobby${urlFlag(config, node)}`]
+      ? [
+          'Next, in two other terminals:',
+          `  npm run chat -- --user alice --room lobby${urlFlag(config, node)}`,
+          `  npm run chat -- --user bob --room lobby${urlFlag(config, node)}`,
+        ]
       : ['Next:', `  npm run chat -- --user alice --room lobby --token …${urlFlag(config, node)}`];
   return [
     '',
@@ -53,7 +57,10 @@ function stopOnce(node: RunningNode, config: Config, log: Logger): (exitCode: 0 
       say(`not stopped within ${config.drainDeadlineMs} ms; ending now`);
       process.exit(1);
     });
-    node.stop().then((isClean) => process.exit(isClean ? exitCode : 1), () => process.exit(1));
+    node.stop().then(
+      (isClean) => process.exit(isClean ? exitCode : 1),
+      () => process.exit(1),
+    );
   };
 }
 

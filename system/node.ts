@@ -124,7 +124,15 @@ function startActors(options: NodeOptions, { system, store, wire, clock, lifecyc
   let systemCids = 0;
   const reads = { log: store.log, userRooms: store.userRooms };
   const guardian = spawnGuardian(system, {
-    rooms: { ...reads, wire, encoder: createFrameEncoder(), clock, settings, roomIdleMs: config.roomIdleMs, roomsActiveMax: config.roomsActiveMax },
+    rooms: {
+      ...reads,
+      wire,
+      encoder: createFrameEncoder(),
+      clock,
+      settings,
+      roomIdleMs: config.roomIdleMs,
+      roomsActiveMax: config.roomsActiveMax,
+    },
     gateway: {
       ...reads,
       roomsPerSocketMax: config.roomsPerSocketMax,
@@ -146,7 +154,10 @@ function startActors(options: NodeOptions, { system, store, wire, clock, lifecyc
   return guardian;
 }
 
-async function tokensOf({ jwt, dataDir, tokenLifetimeMaxS }: Config, clock: Clock): Promise<{ verifier: TokenVerifier; devTokens?: TokenSigner }> {
+async function tokensOf(
+  { jwt, dataDir, tokenLifetimeMaxS }: Config,
+  clock: Clock,
+): Promise<{ verifier: TokenVerifier; devTokens?: TokenSigner }> {
   const claims = { ...(jwt.issuer !== undefined && { issuer: jwt.issuer }), ...(jwt.audience !== undefined && { audience: jwt.audience }) };
   const lifetimeMaxMs = tokenLifetimeMaxS * 1_000;
   if (jwt.kind === 'publicKey') {

@@ -8,7 +8,7 @@
 import { LogCorrupt } from '../errors.ts';
 import type { RoomId } from '../ids.ts';
 import { checkCount } from './append-rules.ts';
-import type { CidFilters } from './cid-filter-embedded.ts';
+import { type CidFilters, hashId } from './cid-filter-embedded.ts';
 import type { CommitBatch, CommitJob } from './commit-queue.ts';
 import type { EmbeddedDatabase, Level } from './embedded-database.ts';
 import { isTableDamage } from './embedded-folder.ts';
@@ -63,6 +63,7 @@ export class AppendJob implements CommitJob {
   readonly room: RoomId;
   readonly chars: number;
   readonly idKeys: readonly string[];
+  readonly idHashes: readonly number[];
   /** Set by the look-up: one of the ids is in the log. */
   idTaken = false;
   /** One of the ids was on its way when this job came: the look-up may have missed it. */
@@ -85,6 +86,7 @@ export class AppendJob implements CommitJob {
     this.room = append.room;
     this.chars = append.chars;
     this.idKeys = append.entries.map((entry) => cidIndexKey(append.room, entry.by, entry.cid));
+    this.idHashes = this.idKeys.map(hashId);
     this.#after = append.after;
     this.#entries = append.entries;
     this.#documents = append.documents;
@@ -103,7 +105,7 @@ export class AppendJob implements CommitJob {
 
   committed(): void {
     if (!this.#head) return this.#resolve({ type: 'conflict' });
-    this.#deps.filters.add(this.room, this.idKeys);
+    this.#deps.filters.add(this.room, this.idHashes);
     this.#deps.heads.committed(this.room, this.#head);
     this.#deps.onHead(this.room, this.#head);
     this.#resolve({ type: 'appended' });

@@ -97,7 +97,7 @@ export class EmbeddedRoomLog implements RoomLog {
     const { heads, filters } = this.#deps;
     const unknown = jobs.filter((job) => {
       const head = heads.cached(job.room);
-      return !head || filters.ask(job.room, head.seq, job.idKeys) === 'unsure';
+      return !head || filters.ask(job.room, head.seq, job.idHashes) === 'unsure';
     });
     return unknown.length === 0 ? undefined : this.#lookUpOnDisk(unknown);
   }

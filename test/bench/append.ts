@@ -3,10 +3,10 @@
  *
  * Four arms with one load shape (256 messages in flight over 50 rooms), each in a fresh process and a fresh folder on the same disk.
  */
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AppendRequest, AppendRun, AppendArm as ProcessArm } from './append-arms.ts';
-import { newSecret, startBare, startPlayhouse } from './arms.ts';
+import { freshFolder, newSecret, startBare, startPlayhouse } from './arms.ts';
 import type { BenchOptions } from './bench.ts';
 import type { AppendLoadSetup } from './load-append.ts';
 import { BenchProcess, pinning } from './processes.ts';
@@ -35,7 +35,7 @@ export async function runAppend(options: BenchOptions): Promise<BenchResult> {
   for (let round = 0; round < options.rounds; round += 1) {
     // Turned by one each round, so that no arm is always first or always after the same one.
     for (const arm of [...arms.slice(round % arms.length), ...arms.slice(0, round % arms.length)]) {
-      const dir = mkdtempSync(join(options.folder, 'append-'));
+      const dir = freshFolder(options.folder, 'append-');
       try {
         syncs.push(syncMs(dir));
         const run = arm === 'sockets' || arm === 'bare' ? await runSockets(arm, dir, options) : await runInProcess(arm, dir, options);

@@ -1,7 +1,9 @@
 /**
- * Arms: the servers that are compared, each a fresh process on the server's core.
+ * Arms: the servers that are compared, each a fresh process on the server's core, with a fresh folder.
  */
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { BenchProcess, freePort } from './processes.ts';
 
 export interface Arm {
@@ -35,4 +37,11 @@ export async function startPlayhouse(dir: string, secret: string, environment: R
   });
   await process.untilReady(port, '/readyz', startWithinMs);
   return { process, port };
+}
+
+/** An empty folder for one arm; the caller removes it, and if it cannot, the end of this process does. */
+export function freshFolder(parent: string, prefix: string): string {
+  const dir = mkdtempSync(join(parent, prefix));
+  process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
+  return dir;
 }

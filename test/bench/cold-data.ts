@@ -2,7 +2,7 @@
  * ColdData: the prepared store of `open` and `list`: one room of very many entries, and a user with 500 rooms.
  *
  * Guarantees: written through RoomLog.append and UserRooms.settle alone, as a node would; a folder is used again only when it was
- * finished by the same layout. Deterministic.
+ * finished by the same layout and opens. Deterministic.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -15,7 +15,7 @@ import { textOf } from './message-text.ts';
 import { openStore } from './open-store.ts';
 import { changeEntry, cidOf, createEntry, messageEntry, userOf } from './sample-entries.ts';
 
-/** Raise it when what is written changes. */
+/** Raise it when what is written changes, or how the store keeps it without a new format. */
 const layout = 3;
 export const bigRoom = 'big' as RoomId;
 export const listUser = 'lister' as UserId;
@@ -32,7 +32,7 @@ const doneFile = (dir: string): string => `${dir}.done`;
 /** Prepares the folder, unless it is there. */
 export async function prepareColdData({ dir, entries }: { dir: string; entries: number }, progress: (line: string) => void): Promise<void> {
   const wanted = JSON.stringify({ layout, entries });
-  if (existsSync(doneFile(dir)) && readFileSync(doneFile(dir), 'utf8') === wanted) return;
+  if (existsSync(doneFile(dir)) && readFileSync(doneFile(dir), 'utf8') === wanted && (await isReadable(dir, entries))) return;
   rmSync(doneFile(dir), { force: true });
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dirname(dir), { recursive: true });
@@ -41,6 +41,18 @@ export async function prepareColdData({ dir, entries }: { dir: string; entries: 
   await writeBigRoom(store.log, entries, progress);
   await store.close();
   writeFileSync(doneFile(dir), wanted);
+}
+
+/** A store of another format refuses to open: then the data is made anew. */
+async function isReadable(dir: string, entries: number): Promise<boolean> {
+  try {
+    const store = await openStore(dir);
+    const [head] = await store.log.heads([bigRoom]);
+    await store.close();
+    return head?.seq === entries;
+  } catch {
+    return false;
+  }
 }
 
 async function writeList(store: RoomStore, progress: (line: string) => void): Promise<void> {

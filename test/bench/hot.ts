@@ -4,9 +4,8 @@
  * Method: see README.md. An arm's figure is the highest offered load at which everything acknowledged reached everybody, in order,
  * without a hole, with p99 ≤ 100 ms from when a message was due to each receiver.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { newSecret, startBare, startPlayhouse } from './arms.ts';
+import { rmSync } from 'node:fs';
+import { freshFolder, newSecret, startBare, startPlayhouse } from './arms.ts';
 import type { BenchOptions } from './bench.ts';
 import type { HotSetup, HotStep } from './load-hot.ts';
 import { BenchProcess, pinning } from './processes.ts';
@@ -48,7 +47,7 @@ export async function runHot(options: BenchOptions): Promise<BenchResult> {
 }
 
 async function runArm(arm: Arm, start: number, options: BenchOptions, say: (text: string) => void): Promise<Round> {
-  const dir = mkdtempSync(join(options.folder, 'hot-'));
+  const dir = freshFolder(options.folder, 'hot-');
   const secret = newSecret();
   const server = arm === 'bare' ? await startBare() : await startPlayhouse(dir, secret);
   const load = new BenchProcess('test/bench/load-main.js', 'load');

@@ -21,6 +21,8 @@ const benches: readonly Bench[] = [
   { name: 'open', summary: 'room:open of a room with 1,000,000 entries, cold', run: runOpen },
 ];
 
+/** Exit listeners: one for each fresh folder. */
+process.setMaxListeners(0);
 /** Share of the machine's CPU in use before anything of ours runs, above which somebody else is at work. */
 const busyShareMax = 0.05;
 
@@ -82,6 +84,7 @@ async function main(): Promise<void> {
   const unknown = positionals.filter((name) => !known.includes(name));
   if (unknown.length > 0) throw new UsageError(`no benchmark ${unknown.join(', ')}; there are: ${known.join(', ')}`);
   const options = optionsOf(values);
+  if (values.json !== undefined) writeFileSync(values.json, ''); // Better to fail now than after an hour.
   if (values.profile !== undefined) profileServers(resolve(values.profile));
   if (positionals.length === 0) {
     console.log('Benchmarks (name one or more to run only these):');

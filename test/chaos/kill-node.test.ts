@@ -15,7 +15,11 @@ import { freePort, NodeProcess } from '../support/node-process.ts';
 const kills = Number(process.env.CHAOS_KILLS ?? 3);
 const seed = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 1e9));
 const transcripts = fileURLToPath(new URL('../support/transcripts/', import.meta.url));
-const files = process.env.CHAOS_TRANSCRIPTS?.split(',') ?? readdirSync(transcripts).filter((name) => name.endsWith('.gz')).map((name) => join(transcripts, name));
+const files =
+  process.env.CHAOS_TRANSCRIPTS?.split(',') ??
+  readdirSync(transcripts)
+    .filter((name) => name.endsWith('.gz'))
+    .map((name) => join(transcripts, name));
 const replayPath = fileURLToPath(new URL('../../dist/test/replay/main.js', import.meta.url));
 /** Messages a second over all rooms, and the longest that anybody may need to be back after the node is. */
 const rate = 250;
@@ -35,37 +39,41 @@ function randoms(state: number): () => number {
 }
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-it(`a node killed ${kills} times with -9 under ${rate} messages/s loses, doubles and reorders nothing, and everybody is back within ${resumedWithinS} s`, async () => {
-  const random = randoms(seed);
-  const dir = mkdtempSync(join(tmpdir(), 'playhouse-chaos-'));
-  const port = await freePort();
-  const node = new NodeProcess({ CHAT_PORT: String(port), CHAT_DATA_DIR: dir });
-  let replay: Replay | undefined;
-  let killed = 0;
-  try {
-    await node.start();
-    // The conversations are played again, in rooms of their own, until the node was killed often enough.
-    while (killed < kills) {
-      replay = startReplay(`http://127.0.0.1:${port}`);
-      await replay.talking();
-      for (; killed < kills && (await replay.stillPlays(settledMs + random() * 2_000)); killed += 1) {
-        await node.kill('SIGKILL');
-        await pause(random() * 300);
-        await node.start();
+it(
+  `a node killed ${kills} times with -9 under ${rate} messages/s loses, doubles and reorders nothing, and everybody is back within ${resumedWithinS} s`,
+  async () => {
+    const random = randoms(seed);
+    const dir = mkdtempSync(join(tmpdir(), 'playhouse-chaos-'));
+    const port = await freePort();
+    const node = new NodeProcess({ CHAT_PORT: String(port), CHAT_DATA_DIR: dir });
+    let replay: Replay | undefined;
+    let killed = 0;
+    try {
+      await node.start();
+      // The conversations are played again, in rooms of their own, until the node was killed often enough.
+      while (killed < kills) {
+        replay = startReplay(`http://127.0.0.1:${port}`);
+        await replay.talking();
+        for (; killed < kills && (await replay.stillPlays(settledMs + random() * 2_000)); killed += 1) {
+          await node.kill('SIGKILL');
+          await pause(random() * 300);
+          await node.start();
+        }
+        const code = await replay.ended;
+        const told = `seed ${seed}, ${killed} kills so far, replay ended with ${code}\n${replay.output().slice(-4_000)}\nnode:\n${node.log.slice(-2_000)}`;
+        console.log(told);
+        expect(code, told).toBe(0);
+        expect(replay.output(), told).toMatch(/verdict: clean\s*$/);
+        expect(Number(/longest way back (\d+\.\d+) s/.exec(replay.output())?.[1] ?? Number.NaN), told).toBeLessThanOrEqual(resumedWithinS);
       }
-      const code = await replay.ended;
-      const told = `seed ${seed}, ${killed} kills so far, replay ended with ${code}\n${replay.output().slice(-4_000)}\nnode:\n${node.log.slice(-2_000)}`;
-      console.log(told);
-      expect(code, told).toBe(0);
-      expect(replay.output(), told).toMatch(/verdict: clean\s*$/);
-      expect(Number(/longest way back (\d+\.\d+) s/.exec(replay.output())?.[1] ?? Number.NaN), told).toBeLessThanOrEqual(resumedWithinS);
+    } finally {
+      replay?.kill();
+      await node.kill('SIGKILL');
+      rmSync(dir, { recursive: true, force: true });
     }
-  } finally {
-    replay?.kill();
-    await node.kill('SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
-  }
-}, 120_000 + kills * 20_000);
+  },
+  120_000 + kills * 20_000,
+);
 
 interface Replay {
   readonly ended: Promise<number | null>;

@@ -2,9 +2,11 @@
 import { afterAll, describe } from 'vitest';
 import { embeddedStores } from '../support/embedded-stores.ts';
 import { roomLogContract } from './room-log.contract.ts';
+import { roomLogModelContract } from './room-log-model.contract.ts';
 
 describe('RoomLog embedded', () => {
   const stores = embeddedStores();
   afterAll(() => stores.removeAll());
   roomLogContract(stores);
+  roomLogModelContract(stores, 60);
 });

@@ -45,9 +45,15 @@ describe('a node that starts', () => {
 
 describe('a node that cannot start ends with code 1 and', () => {
   it('names every mistake of its configuration at once', async () => {
-    const { code, stderr } = await node({ CHAT_PORT: 'eighty', CHAT_LOG_LEVLE: 'info', CHAT_JWT_SECRET: 'secret', CHAT_KAFKA_BROKERS: 'k:9092' }).run();
+    const { code, stderr } = await node({
+      CHAT_PORT: 'eighty',
+      CHAT_LOG_LEVLE: 'info',
+      CHAT_JWT_SECRET: 'secret',
+      CHAT_KAFKA_BROKERS: 'k:9092',
+    }).run();
     expect(code).toBe(1);
-    for (const name of ['CHAT_PORT', 'CHAT_LOG_LEVLE', 'CHAT_LOG_LEVEL', 'CHAT_JWT_SECRET', 'CHAT_KAFKA_BROKERS']) expect(stderr).toContain(name);
+    for (const name of ['CHAT_PORT', 'CHAT_LOG_LEVLE', 'CHAT_LOG_LEVEL', 'CHAT_JWT_SECRET', 'CHAT_KAFKA_BROKERS'])
+      expect(stderr).toContain(name);
     expect(stderr).toContain('4 mistakes');
   });
 

@@ -56,7 +56,7 @@ export interface Exploration {
   readonly violation: { readonly invariant: string; readonly message: string; readonly path: readonly string[] } | undefined;
 }
 
-export function explore({ commands, budget }: Pick<Scenario, 'commands' | 'budget'>, machine: MachineClass): Exploration {
+export function explore({ commands, budget }: Pick<Scenario, 'commands' | 'budget'>, machine: MachineClass, statesMax = Number.POSITIVE_INFINITY): Exploration {
   const seen = new Set<string>();
   const path: string[] = [];
   let ends = 0;
@@ -65,6 +65,7 @@ export function explore({ commands, budget }: Pick<Scenario, 'commands' | 'budge
   const visit = (model: ExhaustiveModel): boolean => {
     const mark = fingerprint(model);
     if (seen.has(mark)) return true;
+    if (seen.size >= statesMax) return false;
     seen.add(mark);
     const steps = model.steps();
     try {

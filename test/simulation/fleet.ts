@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { addCounters, type Counters } from './counters.ts';
 import type { FixedOptions } from './options.ts';
 import type { RunResult } from './run.ts';
-import type { Job, Report } from './worker.ts';
+import type { Job, Report, Stop } from './worker.ts';
 
 export interface SeedRange {
   readonly first: number;
@@ -34,7 +34,7 @@ export class Fleet {
     for (let index = 0; index < size; index += 1) this.workers.push(fork(file, [], { execArgv: isSource ? ['--import', 'tsx'] : [] }));
   }
 
-  /** Seeds of one range, on all workers. The failure is the lowest seed met before all stopped. */
+  /** Seeds of one range, on all workers. The failure is that of the lowest seed; seeds above it are not run any more. */
   async run(range: SeedRange, onProgress: (seedsDone: number) => void = () => {}): Promise<FleetResult> {
     const counters: Counters = {};
     let seeds = 0;
@@ -44,7 +44,10 @@ export class Fleet {
     await Promise.all(
       this.workers.map((worker, index) =>
         this.give(worker, { first: first + index, end: first + count, step: size, fixed: range.fixed ?? {}, ...(range.machinePath === undefined ? {} : { machinePath: range.machinePath }) }, (report) => {
-          if (report.type === 'failed' && (!failure || report.seed < failure.seed)) failure = { seed: report.seed, violation: report.violation };
+          if (report.type === 'failed' && (!failure || report.seed < failure.seed)) {
+            failure = { seed: report.seed, violation: report.violation };
+            for (const other of this.workers) other.send({ stopAbove: report.seed } satisfies Stop);
+          }
           if (report.type !== 'progress') return;
           seeds += report.seeds;
           addCounters(counters, report.counters);

@@ -22,7 +22,13 @@ export type Report =
   | { readonly id: number; readonly type: 'failed'; readonly seed: number; readonly violation: NonNullable<RunResult['violation']> }
   | { readonly id: number; readonly type: 'done' };
 
+/** Sent while a job runs: another worker met a failure; seeds above it are of no interest. */
+export interface Stop {
+  readonly stopAbove: number;
+}
+
 const sliceMs = 200;
+let stopAbove = Number.POSITIVE_INFINITY;
 
 async function work(job: Job): Promise<void> {
   const send = (report: Report): void => void process.send?.(report);
@@ -31,7 +37,7 @@ async function work(job: Job): Promise<void> {
   let counters: Counters = {};
   let seeds = 0;
   let sliceEndMs = performance.now() + sliceMs;
-  for (let seed = job.first; seed < job.end; seed += job.step) {
+  for (let seed = job.first; seed < job.end && seed < stopAbove; seed += job.step) {
     const result = runSimulation(drawOptions(seed, job.fixed), machine ? { machine } : {});
     seeds += 1;
     addCounters(counters, result.counters);
@@ -40,6 +46,7 @@ async function work(job: Job): Promise<void> {
       send({ id, type: 'progress', seeds, counters });
       counters = {};
       seeds = 0;
+      await new Promise((resolve) => setImmediate(resolve)); // A Stop may be waiting.
       sliceEndMs = performance.now() + sliceMs;
     }
     if (result.violation) break;
@@ -48,8 +55,13 @@ async function work(job: Job): Promise<void> {
   send({ id, type: 'done' });
 }
 
-process.on('message', (job: Job) => {
-  work(job).catch((error: unknown) => {
+process.on('message', (message: Job | Stop) => {
+  if ('stopAbove' in message) {
+    stopAbove = Math.min(stopAbove, message.stopAbove);
+    return;
+  }
+  stopAbove = Number.POSITIVE_INFINITY;
+  work(message).catch((error: unknown) => {
     process.stderr.write(`simulation worker: ${String(error)}\n`);
     process.exit(1);
   });

@@ -3,9 +3,10 @@
  *
  * Guarantees: everything below the guardian is the production code; only sockets, disk and time are stand-ins.
  */
-import type { Gateway, SessionHandle } from '../../actors/gateway.ts';
+
 import type { Answer, ClientCommand, CommandResult } from '../../actors/client-command.ts';
 import type { ClientSink, Frame, FrameEncoder } from '../../actors/client-sink.ts';
+import type { Gateway, SessionHandle } from '../../actors/gateway.ts';
 import { spawnGuardian } from '../../actors/guardian.ts';
 import type { RoomSettings } from '../../actors/room-protocol.ts';
 import type { Rooms } from '../../actors/rooms.ts';
@@ -80,7 +81,9 @@ export class RecordingSink implements ClientSink {
   }
   /** Seqs of a room as they came. */
   seqs(room: string): number[] {
-    return (this.events('entries') as { room: string; entries: Entry[] }[]).filter((body) => body.room === room).flatMap((body) => body.entries.map((entry) => entry.seq));
+    return (this.events('entries') as { room: string; entries: Entry[] }[])
+      .filter((body) => body.room === room)
+      .flatMap((body) => body.entries.map((entry) => entry.seq));
   }
 }
 
@@ -124,7 +127,11 @@ export function isRefusal(value: SessionHandle | Refusal): value is Refusal {
 export function startStage(options: StageOptions = {}): Stage {
   const clock = manualClock();
   const lines: Record<string, unknown>[] = [];
-  const logger: Logger = createLogger({ level: 'debug', base: {}, destination: { write: (line: string) => void lines.push(JSON.parse(line)) } });
+  const logger: Logger = createLogger({
+    level: 'debug',
+    base: {},
+    destination: { write: (line: string) => void lines.push(JSON.parse(line)) },
+  });
   const system = createActorSystem({ clock, log: logger });
   const store = options.store ?? openMemoryStore();
   const log = withOverrides(store.log, options.log?.(store.log) ?? {});
@@ -220,8 +227,18 @@ export function poison<M extends { readonly type: string }>(type: M['type']): M 
   });
 }
 
-export const send = (room: string, cid: string, text: string): ClientCommand => ({ type: 'message.send', room: room as RoomId, cid: cid as Cid, text });
-export const open = (room: string, since?: number): ClientCommand => ({ type: 'room.open', room: room as RoomId, limit: 50, ...(since === undefined ? undefined : { since }) });
+export const send = (room: string, cid: string, text: string): ClientCommand => ({
+  type: 'message.send',
+  room: room as RoomId,
+  cid: cid as Cid,
+  text,
+});
+export const open = (room: string, since?: number): ClientCommand => ({
+  type: 'room.open',
+  room: room as RoomId,
+  limit: 50,
+  ...(since === undefined ? undefined : { since }),
+});
 export const create = (room: string, isPublic = true, members: string[] = []): ClientCommand => ({
   type: 'room.create',
   kind: 'group',

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../system/clock.ts';
 import { createLogger, type Logger } from '../../system/logger.ts';
-import { openEmbeddedStore } from '../../system/store/room-store-embedded.ts';
 import type { RoomStore } from '../../system/store/room-store.ts';
+import { openEmbeddedStore } from '../../system/store/room-store-embedded.ts';
 
 export const silentLog: Logger = createLogger({ level: 'silent', base: {} });
 

@@ -8,7 +8,11 @@ export const room = (id: string): RoomId => id as RoomId;
 export const user = (id: string): UserId => id as UserId;
 export const cid = (id: string): Cid => id as Cid;
 
-export type Draft = Partial<Omit<Entry, 'seq' | 'n' | 'by' | 'cid'>> & { readonly kind?: EntryKind; readonly by?: string; readonly cid?: string };
+export type Draft = Partial<Omit<Entry, 'seq' | 'n' | 'by' | 'cid'>> & {
+  readonly kind?: EntryKind;
+  readonly by?: string;
+  readonly cid?: string;
+};
 
 let serial = 0;
 

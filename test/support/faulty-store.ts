@@ -41,7 +41,11 @@ export interface FaultyStore extends RoomStore {
 interface Rule {
   readonly room: RoomId | undefined;
   readonly outcome?: InjectedOutcome;
-  readonly gate?: { readonly where: 'before' | 'after'; readonly reach: (append: { room: RoomId; after: number; entries: readonly Entry[] }) => void; readonly opened: Promise<void> };
+  readonly gate?: {
+    readonly where: 'before' | 'after';
+    readonly reach: (append: { room: RoomId; after: number; entries: readonly Entry[] }) => void;
+    readonly opened: Promise<void>;
+  };
 }
 
 const unavailable = (): Fault => new Fault('STORE_UNAVAILABLE', 'injected by the test');

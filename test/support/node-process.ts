@@ -7,7 +7,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-const mainPath = fileURLToPath(new URL(import.meta.url.includes('/dist/') ? '../../system/main.js' : '../../dist/system/main.js', import.meta.url));
+const mainPath = fileURLToPath(
+  new URL(import.meta.url.includes('/dist/') ? '../../system/main.js' : '../../dist/system/main.js', import.meta.url),
+);
 const startMs = 20_000;
 
 export interface NodeExit {

@@ -7,7 +7,18 @@ import type { RoomCommand } from '../../actors/room.ts';
 import { type ActorRef, tell } from '../../system/actor.ts';
 import type { Cid, RoomId, UserId } from '../../system/ids.ts';
 import type { AppendOutcome } from '../../system/store/room-log.ts';
-import { create, isRefusal, join, open, poison, RecordingSink, send, type Stage, type StageOptions, startStage } from '../support/actor-stage.ts';
+import {
+  create,
+  isRefusal,
+  join,
+  open,
+  poison,
+  RecordingSink,
+  type Stage,
+  type StageOptions,
+  send,
+  startStage,
+} from '../support/actor-stage.ts';
 import { turns } from '../support/manual-clock.ts';
 
 const stages: Stage[] = [];
@@ -65,7 +76,12 @@ describe('people in a room', () => {
     const { on, alice } = await twoPeople();
     await alice.done(create('secret', false));
     const carol = on.connect('carol');
-    const commands = (room: string) => [send(room, 'x', 'x'), open(room), join(room), { type: 'history.get', room: room as RoomId, range: { before: 9, limit: 5 } } as const];
+    const commands = (room: string) => [
+      send(room, 'x', 'x'),
+      open(room),
+      join(room),
+      { type: 'history.get', room: room as RoomId, range: { before: 9, limit: 5 } } as const,
+    ];
     for (const [index, command] of commands('secret').entries()) {
       const known = await carol.ask(command);
       expect(known).toEqual(await carol.ask(commands('nowhere')[index] as typeof command));
@@ -136,7 +152,15 @@ describe('people in a room', () => {
     await alice.done({ type: 'message.modify', room: lobby, cid: 'e' as Cid, target: seq, text: 'hello' });
     await alice.done({ type: 'message.react', room: lobby, cid: 'r' as Cid, target: seq, emoji: '👍', on: true });
     expect(await bob.done({ type: 'room.list' })).toMatchObject({
-      rooms: [{ id: 'lobby', head: 5, read: 2, unread: 1, last: { seq: 3, text: 'hello', edited: 4, reactions: [{ emoji: '👍', users: ['alice'] }] } }],
+      rooms: [
+        {
+          id: 'lobby',
+          head: 5,
+          read: 2,
+          unread: 1,
+          last: { seq: 3, text: 'hello', edited: 4, reactions: [{ emoji: '👍', users: ['alice'] }] },
+        },
+      ],
     });
   });
 
@@ -150,13 +174,29 @@ describe('people in a room', () => {
     const reply = stored(await alice.ask({ ...send('lobby', 're', 'what?'), replyTo: seq } as ReturnType<typeof send>));
     await bob.done({ type: 'message.delete', room: lobby, cid: 'd' as Cid, target: seq });
     const page = await alice.done({ type: 'history.get', room: lobby, range: { before: 100, limit: 10 } });
-    expect(page).toMatchObject({ entries: [{ seq, deleted: true }, { seq: reply, quote: { seq, deleted: true } }], hasBefore: false, hasAfter: false });
+    expect(page).toMatchObject({
+      entries: [
+        { seq, deleted: true },
+        { seq: reply, quote: { seq, deleted: true } },
+      ],
+      hasBefore: false,
+      hasAfter: false,
+    });
     expect(JSON.stringify(page)).not.toContain('oops');
   });
 });
 
 describe('a crash of a room', () => {
-  const handlers: RoomCommand['type'][] = ['room.write', 'room.open', 'room.close', 'room.history', 'room.typing', 'room.readerReady', 'room.event', 'room.hint'];
+  const handlers: RoomCommand['type'][] = [
+    'room.write',
+    'room.open',
+    'room.close',
+    'room.history',
+    'room.typing',
+    'room.readerReady',
+    'room.event',
+    'room.hint',
+  ];
 
   it.each(handlers)('at %s rebuilds it from the log: nothing acknowledged is lost, its readers go on without a hole', async (type) => {
     const { on, alice, bob } = await twoPeople();
@@ -337,12 +377,15 @@ describe('bounds and ends', () => {
   it('answers STORE_UNAVAILABLE at the deadline when the store does not answer, and acknowledges nothing', async () => {
     let isDead = false;
     const dead = new Promise<never>(() => {});
-    const { on, alice, bob } = await twoPeople({ log: (log) => ({ append: (room, after, entries) => (isDead ? dead : log.append(room, after, entries)) }) });
+    const { on, alice, bob } = await twoPeople({
+      log: (log) => ({ append: (room, after, entries) => (isDead ? dead : log.append(room, after, entries)) }),
+    });
     isDead = true;
     const pending = [alice.ask(send('lobby', 'm', 'x')), alice.ask(send('lobby', 'n', 'x'))];
     await turns(4);
     on.clock.advance(5_001);
-    for (const answer of await Promise.all(pending)) expect(answer).toMatchObject({ ok: false, refusal: { code: 'STORE_UNAVAILABLE', retryable: true } });
+    for (const answer of await Promise.all(pending))
+      expect(answer).toMatchObject({ ok: false, refusal: { code: 'STORE_UNAVAILABLE', retryable: true } });
     expect(bob.sink.seqs('lobby')).toEqual([]);
   });
 });

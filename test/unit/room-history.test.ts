@@ -49,9 +49,21 @@ describe('a message with its changes', () => {
   const change = (seq: number, over: Partial<Entry>): Entry => ({ ...message, seq, target: 1, ...over }) as Entry;
   it.each([
     ['an edit', [change(2, { kind: 'modify', text: 'b' })], { text: 'b', edited: 2 }],
-    ['the last of two edits', [change(2, { kind: 'modify', text: 'b' }), change(3, { kind: 'modify', text: 'c' })], { text: 'c', edited: 3 }],
-    ['a reaction twice', [change(2, { kind: 'react', emoji: 'x', on: true }), change(3, { kind: 'react', emoji: 'x', on: true })], { reactions: [{ emoji: 'x', users: ['ann'] }] }],
-    ['a reaction taken back', [change(2, { kind: 'react', emoji: 'x', on: true }), change(3, { kind: 'react', emoji: 'x', on: false })], { text: 'a' }],
+    [
+      'the last of two edits',
+      [change(2, { kind: 'modify', text: 'b' }), change(3, { kind: 'modify', text: 'c' })],
+      { text: 'c', edited: 3 },
+    ],
+    [
+      'a reaction twice',
+      [change(2, { kind: 'react', emoji: 'x', on: true }), change(3, { kind: 'react', emoji: 'x', on: true })],
+      { reactions: [{ emoji: 'x', users: ['ann'] }] },
+    ],
+    [
+      'a reaction taken back',
+      [change(2, { kind: 'react', emoji: 'x', on: true }), change(3, { kind: 'react', emoji: 'x', on: false })],
+      { text: 'a' },
+    ],
     ['a delete after an edit', [change(2, { kind: 'modify', text: 'b' }), change(3, { kind: 'delete' })], { deleted: true }],
   ] as const)('shows %s', (_what, changes, expected) => {
     const { seq: _seq, n: _n, kind: _kind, by: _by, at: _at, cid: _cid, writer: _writer, ...shown } = foldMessage(message, changes);
