@@ -16,10 +16,14 @@ import { type Identity, type SessionCommand, type SessionDeps, spawnSession } fr
 
 type GatewayMessage = { readonly type: 'gateway.sessionEnded'; readonly id: SessionId } | { readonly type: 'gateway.drain' };
 
-/** What a connection talks to. */
+/** What a connection talks to. Called on the connection's own turn, one call at a time. */
 export interface SessionHandle {
-  /** refused: the session's queue is full or it is gone; the command was not taken. */
+  /**
+   * Takes a decoded command, in order. `reply` is called at most once, on any later turn; it must bear being called after
+   * the connection is gone. refused: the session's queue is full or it is gone; the command was not taken and `reply` is not called.
+   */
   command(command: ClientCommand, reply: (answer: Answer) => void): 'accepted' | 'refused';
+  /** The connection is gone. */
   disconnected(): void;
 }
 

@@ -200,10 +200,7 @@ class RoomActor {
     const refusal = refuse('ROOM_UNAVAILABLE', 'the room is not available on this node; send again with the same cid', 1000);
     for (const { replyTo } of this.surviving.owed.values()) tell(replyTo, { ok: false, refusal });
     this.surviving.owed.clear();
-    if (reason === 'stopped' || this.surviving.readers.size === 0) return;
-    const frame = this.deps.encoder.roomGone(this.room, 'unavailable');
-    for (const reader of this.surviving.readers.values()) reader.sink.send(frame);
-    this.surviving.readers.clear();
+    if (reason === 'crashed') for (const id of [...this.surviving.readers.keys()]) this.dismiss(id, 'unavailable');
   };
 
   readonly describe = (state: RoomActorState): Record<string, string | number> => ({
@@ -235,9 +232,15 @@ class RoomActor {
       if (outcome.entries.length > 0) this.emit(state, id, outcome.entries);
       return;
     }
-    this.surviving.readers.get(id)?.sink.send(this.deps.encoder.roomGone(this.room, 'unavailable'));
-    this.surviving.readers.delete(id);
+    this.dismiss(id, 'unavailable');
     state.inputs.push({ type: 'close', reader: id });
+  }
+
+  /** Tells a reader that the room is closed to it. Whoever cannot even be told is cut: it finds out when it resumes. */
+  private dismiss(id: ReaderId, reason: 'kicked' | 'left' | 'unavailable'): void {
+    const reader = this.surviving.readers.get(id);
+    this.surviving.readers.delete(id);
+    if (reader && !reader.sink.send(this.deps.encoder.roomGone(this.room, reason))) reader.sink.close('SLOW_CONSUMER');
   }
 
   private onOpen(state: RoomActorState, msg: Extract<RoomCommand, { type: 'room.open' }>): void {
@@ -355,8 +358,7 @@ class RoomActor {
           break;
         }
         case 'gone':
-          this.surviving.readers.get(effect.reader)?.sink.send(this.deps.encoder.roomGone(room, effect.reason));
-          this.surviving.readers.delete(effect.reader);
+          this.dismiss(effect.reader, effect.reason);
           break;
         case 'publish':
           wire.publish(room, effect.entries);

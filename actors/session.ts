@@ -31,12 +31,13 @@ type SessionMessage = SessionCommand | SessionInternal;
 
 // ---- what it needs ----
 
+/** Who a valid token says the client is. Clean: ids fit their patterns, names hold no control characters. */
 export interface Identity {
   readonly userId: UserId;
   readonly name: string;
   readonly roles: readonly string[];
   readonly jti?: string;
-  /** Wall clock. */
+  /** Wall-clock milliseconds since the epoch: the token's `exp`. */
   readonly expiresAtMs: number;
 }
 

@@ -1,33 +1,15 @@
 /**
  * Session port: what the edge needs of the inside, and what it offers. The composition root joins the two.
  *
- * Owns: the contract between a connection and its session. No behaviour.
+ * Owns: the contract between a connection and its session. No behaviour but telling a refusal from a handle.
  */
-import type { Answer, ClientCommand } from '../actors/client-command.ts';
 import type { ClientSink } from '../actors/client-sink.ts';
+import type { SessionHandle } from '../actors/gateway.ts';
+import type { Identity } from '../actors/session.ts';
 import type { Refusal } from '../system/errors.ts';
-import type { UserId } from '../system/ids.ts';
 
-/** Who a valid token says the client is. Clean: ids fit their patterns, names hold no control characters. */
-export interface Identity {
-  readonly userId: UserId;
-  readonly name: string;
-  readonly roles: readonly string[];
-  readonly jti?: string;
-  /** Wall-clock milliseconds since the epoch (the token's `exp`). */
-  readonly expiresAtMs: number;
-}
-
-/** What a connection talks to. Called on the connection's own turn, one call at a time. */
-export interface SessionHandle {
-  /**
-   * Takes a decoded command, in order. `reply` is called at most once, on any later turn; calls after the first, or after
-   * the connection is gone, are harmless. refused: the session's queue is full; `reply` must not be called, the client hears BUSY.
-   */
-  command(command: ClientCommand, reply: (answer: Answer) => void): 'accepted' | 'refused';
-  /** The connection is gone. Called exactly once for each handle, also when the client vanished before it was connected. */
-  disconnected(): void;
-}
+export type { SessionHandle } from '../actors/gateway.ts';
+export type { Identity } from '../actors/session.ts';
 
 /**
  * Called once per connection with a verified identity, before the client is told that it is connected. Until then the sink

@@ -46,11 +46,7 @@ export interface CommitQueueDeps<Job extends CommitJob> {
   readonly write: (pairs: readonly string[]) => Promise<void>;
 }
 
-/**
- * A batch takes half of what waits, within these bounds: so one half is planned while the other is written, which measured
- * a fifth more than everything at once. More than the upper bound would hold up the acks of small ones.
- */
-const batchCharsMin = 32 * 1024;
+/** A batch takes jobs until it has this much. More would hold up the acks of small ones. */
 const batchCharsMax = 1024 * 1024;
 /** Waiting jobs beyond these fail at once: the disk does not keep up, and callers retry with back-off. */
 const waitingCharsMax = 32 * 1024 * 1024;
@@ -112,10 +108,9 @@ export class CommitQueue<Job extends CommitJob> {
     while (this.#ready.length > 0) {
       const batch = new CommitBatch();
       const planned: Job[] = [];
-      const charsMax = Math.min(Math.max(this.#waitingChars / 2, batchCharsMin), batchCharsMax);
       let taken = 0;
       for (const job of this.#ready) {
-        if (taken > 0 && batch.chars + job.chars > charsMax) break;
+        if (taken > 0 && batch.chars + job.chars > batchCharsMax) break;
         taken += 1;
         try {
           const later = job.plan(batch);

@@ -151,7 +151,10 @@ export class EmbeddedDatabase {
       });
       await this.#swap;
     } catch (cause) {
-      this.#options.log.debug({ ev: 'store.retry', err: cause instanceof Error ? cause.message : String(cause) }, 'the data folder still fails');
+      this.#options.log.debug(
+        { ev: 'store.retry', err: cause instanceof Error ? cause.message : String(cause) },
+        'the data folder still fails',
+      );
       if (this.#state === 'down') this.#tryLater(nextDelayMs);
       return;
     }

@@ -103,7 +103,11 @@ const lockedFault = (dir: string, cause: unknown): Fault =>
   new Fault('STORE_LOCKED', `data folder ${dir} is in use by another node; stop it or give this one another CHAT_DATA_DIR`, cause);
 
 const unwritable = (dir: string, cause: unknown): Fault =>
-  new Fault('STORE_UNWRITABLE', `data folder ${dir} cannot be made or written: ${levelMessage(cause)}; fix its rights or space, or set CHAT_DATA_DIR`, cause);
+  new Fault(
+    'STORE_UNWRITABLE',
+    `data folder ${dir} cannot be made or written: ${levelMessage(cause)}; fix its rights or space, or set CHAT_DATA_DIR`,
+    cause,
+  );
 
 /** LevelDB takes its lock first and looks second whether a database is there, so this asks for the lock and nothing else. */
 async function refuseOtherOwner(dir: string): Promise<void> {
@@ -143,7 +147,10 @@ async function writeProbe(dir: string, bytes: number): Promise<void> {
 
 /** Rebuilds tables without what cannot be read. What is missing then shows as damage of its room when it is read. */
 export async function repairTables(dir: string, log: Logger): Promise<void> {
-  log.error({ ev: 'store.repair', dir }, 'a table of the data folder is damaged: rebuilding it without the unreadable parts; restore a copy to get them back');
+  log.error(
+    { ev: 'store.repair', dir },
+    'a table of the data folder is damaged: rebuilding it without the unreadable parts; restore a copy to get them back',
+  );
   const facts = (await readFacts(dir)) ?? (await newFacts(dir));
   // LevelDB's repair turns the log into a table as carelessly as its recovery does.
   await checkWal(dir, (await liveFiles(dir)).logs, facts, log);

@@ -31,7 +31,11 @@ export async function readFacts(dir: string): Promise<FolderFacts | undefined> {
     facts = JSON.parse(await readFile(path, 'utf8')) as FolderFacts;
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
-    throw new Fault('STORE_CORRUPT', `${path} cannot be read: restore it from a copy, or remove it if no room was ever marked as damaged`, cause);
+    throw new Fault(
+      'STORE_CORRUPT',
+      `${path} cannot be read: restore it from a copy, or remove it if no room was ever marked as damaged`,
+      cause,
+    );
   }
   if (facts.format !== formatVersion) {
     throw new Fault(

@@ -6,11 +6,11 @@
  */
 import { LogCorrupt } from '../errors.ts';
 import type { RoomId } from '../ids.ts';
-import { type Entry, type Head, isControl, isMessage } from './entry.ts';
-import { decodeEntry, openValue, sealValue } from './entry-document.ts';
 import type { EmbeddedDatabase } from './embedded-database.ts';
 import { isTableDamage } from './embedded-folder.ts';
 import { entryKey, headKey, keysUnder, seqOfKey } from './embedded-keys.ts';
+import { type Entry, type Head, isControl, isMessage } from './entry.ts';
+import { decodeEntry, openValue, sealValue } from './entry-document.ts';
 
 /** A head, and the last entries of two kinds at or before it: 0 when there is none. */
 export interface HeadState extends Head {

@@ -35,7 +35,11 @@ export async function liveFiles(dir: string): Promise<LiveFiles> {
 }
 
 /** One edit: tagged fields of fixed shapes. Throws when it does not read. */
-function readEdit(edit: Buffer): { readonly logNumber: number | undefined; readonly added: readonly number[]; readonly removed: readonly number[] } {
+function readEdit(edit: Buffer): {
+  readonly logNumber: number | undefined;
+  readonly added: readonly number[];
+  readonly removed: readonly number[];
+} {
   const added: number[] = [];
   const removed: number[] = [];
   let logNumber: number | undefined;

@@ -16,7 +16,7 @@ import { cidIndexKey, controlKey, decodeSeq, encodeSeq, keysUnder, seqMax, seqOf
 import { EmbeddedEntries } from './entries-embedded.ts';
 import { type Entry, type EntryRef, emptyHead, type Head, isMessage } from './entry.ts';
 import { encodeEntry } from './entry-document.ts';
-import { EmbeddedHeads, emptyHeadState, toHead } from './heads-embedded.ts';
+import { type EmbeddedHeads, emptyHeadState, toHead } from './heads-embedded.ts';
 import { EmbeddedMessages } from './messages-embedded.ts';
 import type { AppendOutcome, Range, RoomLog } from './room-log.ts';
 
@@ -45,7 +45,13 @@ export class EmbeddedRoomLog implements RoomLog {
     this.#deps = deps;
     this.#entries = new EmbeddedEntries(deps.database);
     this.#messages = new EmbeddedMessages(this.#entries);
-    this.#appendDeps = { database: deps.database, heads: deps.heads, filters: deps.filters, entries: this.#entries, onHead: (room, head) => this.#tell(room, toHead(head)) };
+    this.#appendDeps = {
+      database: deps.database,
+      heads: deps.heads,
+      filters: deps.filters,
+      entries: this.#entries,
+      onHead: (room, head) => this.#tell(room, toHead(head)),
+    };
   }
 
   async append(room: RoomId, after: number, entries: readonly Entry[]): Promise<AppendOutcome> {
@@ -174,7 +180,8 @@ export class EmbeddedRoomLog implements RoomLog {
     const entries = (await this.#entries.many(present.map((seq) => ({ room, seq })))).map(({ entry }) => entry);
     const wanted = new Set(keys);
     for (const entry of entries) {
-      if (!wanted.has(cidIndexKey(room, entry.by, entry.cid))) throw new LogCorrupt(room, entry.seq, 'the index of client ids names another entry');
+      if (!wanted.has(cidIndexKey(room, entry.by, entry.cid)))
+        throw new LogCorrupt(room, entry.seq, 'the index of client ids names another entry');
     }
     return entries;
   }
@@ -188,18 +195,30 @@ export class EmbeddedRoomLog implements RoomLog {
     for (const [index, [key, previous]] of rows.entries()) {
       const before = index === 0 ? undefined : seqOfKey((rows[index - 1] as [string, string])[0]);
       const linked = decodeSeq(previous);
-      if (before === undefined ? linked >= from : linked !== before) throw new LogCorrupt(room, seqOfKey(key), 'the index of control entries has a hole before it');
+      if (before === undefined ? linked >= from : linked !== before)
+        throw new LogCorrupt(room, seqOfKey(key), 'the index of control entries has a hole before it');
     }
-    return this.#bySeqs(room, rows.map(([key]) => seqOfKey(key)));
+    return this.#bySeqs(
+      room,
+      rows.map(([key]) => seqOfKey(key)),
+    );
   }
 
   async byTarget(room: RoomId, targets: readonly number[], upTo: number): Promise<readonly Entry[]> {
     const head = await this.#head(room);
     const wanted = [...new Set(targets)].filter((target) => Number.isSafeInteger(target) && target >= 0 && target <= seqMax);
     const last = Math.min(upTo, head.seq);
-    const found = await this.#index(room, 0, (level) => Promise.all(wanted.map((target) => level.keys(keysUnder(`t!${room}!${encodeSeq(target)}!`)).all())));
-    const seqs = found.flat().map(seqOfKey).filter((seq) => seq <= last);
-    return this.#bySeqs(room, seqs.sort((a, b) => a - b));
+    const found = await this.#index(room, 0, (level) =>
+      Promise.all(wanted.map((target) => level.keys(keysUnder(`t!${room}!${encodeSeq(target)}!`)).all())),
+    );
+    const seqs = found
+      .flat()
+      .map(seqOfKey)
+      .filter((seq) => seq <= last);
+    return this.#bySeqs(
+      room,
+      seqs.sort((a, b) => a - b),
+    );
   }
 
   async messages(room: RoomId, range: Range, upTo: number): Promise<readonly Entry[]> {

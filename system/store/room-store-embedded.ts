@@ -35,7 +35,8 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     filters,
     view: new BatchView(),
     submit: (job) => queue.submit(job),
-    onTailError: (cause) => options.log.error({ ev: 'store.tail', err: cause instanceof Error ? cause.message : String(cause) }, 'a listener of the tail failed'),
+    onTailError: (cause) =>
+      options.log.error({ ev: 'store.tail', err: cause instanceof Error ? cause.message : String(cause) }, 'a listener of the tail failed'),
   });
   database.onReopen = () => {
     heads.forgetAll();

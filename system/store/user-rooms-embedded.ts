@@ -23,7 +23,11 @@ export class RowsJob implements CommitJob {
   readonly #changes: readonly RowChange[];
   readonly #settle: { readonly resolve: () => void; readonly reject: (cause: unknown) => void };
 
-  constructor(database: EmbeddedDatabase, changes: readonly RowChange[], settle: { readonly resolve: () => void; readonly reject: (cause: unknown) => void }) {
+  constructor(
+    database: EmbeddedDatabase,
+    changes: readonly RowChange[],
+    settle: { readonly resolve: () => void; readonly reject: (cause: unknown) => void },
+  ) {
     this.chars = changes.length * rowChars;
     this.#database = database;
     this.#changes = changes;
@@ -71,7 +75,11 @@ export class EmbeddedUserRooms implements UserRooms {
       const found: UserRoom[] = [];
       const iterator = level.iterator(keysUnder(prefix));
       try {
-        for (let rows = await iterator.nextv(listPageRows); rows.length > 0 && found.length < limit; rows = await iterator.nextv(listPageRows)) {
+        for (
+          let rows = await iterator.nextv(listPageRows);
+          rows.length > 0 && found.length < limit;
+          rows = await iterator.nextv(listPageRows)
+        ) {
           for (const [key, value] of rows) {
             const row = openRow(key, value);
             const shown = row && toUserRoom(key.slice(prefix.length) as RoomId, row);

@@ -32,12 +32,22 @@ export async function checkWal(dir: string, names: readonly string[], facts: Fol
     // The tail of a log that was followed by another one was complete once: LevelDB goes on to the next between records.
     const all = tail && index < lastSound ? [...pieces, tail] : pieces;
     if (all.some(({ state }) => state === 'damaged')) damaged = await rebuild(dir, name, all, { ...facts, damaged }, log);
-    else if (tail) log.warn({ ev: 'store.tornTail', file: join(dir, name), offset: tail.offset, bytes: tail.content.length }, 'cutting the half-written end of the log');
+    else if (tail)
+      log.warn(
+        { ev: 'store.tornTail', file: join(dir, name), offset: tail.offset, bytes: tail.content.length },
+        'cutting the half-written end of the log',
+      );
   }
   return { ...facts, damaged };
 }
 
-async function rebuild(dir: string, name: string, pieces: readonly WalPiece[], facts: FolderFacts, log: Logger): Promise<FolderFacts['damaged']> {
+async function rebuild(
+  dir: string,
+  name: string,
+  pieces: readonly WalPiece[],
+  facts: FolderFacts,
+  log: Logger,
+): Promise<FolderFacts['damaged']> {
   const path = join(dir, name);
   const records: Buffer[] = [];
   const damaged: Damage[] = [...facts.damaged];

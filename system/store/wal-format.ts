@@ -86,7 +86,11 @@ export function scanWal(file: Buffer): WalScan {
   const soundEnd = pieces.findLastIndex(({ state }) => state === 'sound') + 1;
   const rest = pieces.slice(soundEnd);
   const [start] = rest;
-  const tail: WalPiece | undefined = start && { state: 'damaged', offset: start.offset, content: Buffer.concat(rest.map(({ content }) => content)) };
+  const tail: WalPiece | undefined = start && {
+    state: 'damaged',
+    offset: start.offset,
+    content: Buffer.concat(rest.map(({ content }) => content)),
+  };
   return { pieces: pieces.slice(0, soundEnd), tail };
 }
 

@@ -76,7 +76,14 @@ function soundRow(put: Put): Put {
 }
 
 function findsOf(rooms: Map<RoomId, RoomFinds>, room: RoomId): RoomFinds {
-  const finds = rooms.get(room) ?? { entries: new Map(), ids: new Map(), unverified: new Set(), controls: new Map(), head: undefined, gapBytes: 0 };
+  const finds = rooms.get(room) ?? {
+    entries: new Map(),
+    ids: new Map(),
+    unverified: new Set(),
+    controls: new Map(),
+    head: undefined,
+    gapBytes: 0,
+  };
   rooms.set(room, finds);
   return finds;
 }

@@ -51,7 +51,11 @@ class Model {
     const known = this.log(id).filter((entry) => isMessage(entry) && entry.seq <= upTo);
     const last = (entries: readonly Entry[], count: number) => (count === 0 ? [] : entries.slice(-count));
     if ('after' in range) return known.filter(({ seq }) => seq > range.after).slice(0, range.limit);
-    if ('before' in range) return last(known.filter(({ seq }) => seq < range.before), range.limit);
+    if ('before' in range)
+      return last(
+        known.filter(({ seq }) => seq < range.before),
+        range.limit,
+      );
     const half = Math.floor(range.limit / 2);
     const before = known.filter(({ seq }) => seq < range.around);
     return [...last(before, half), ...known.filter(({ seq }) => seq >= range.around).slice(0, range.limit - half)];
@@ -59,19 +63,37 @@ class Model {
 }
 
 const draft = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('message' as const, 'reply' as const), text: fc.string({ unit: 'binary', maxLength: 20 }) }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('react' as const), target: fc.nat(40), emoji: fc.constant('x'), on: fc.boolean() }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('message' as const, 'reply' as const),
+      text: fc.string({ unit: 'binary', maxLength: 20 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('react' as const), target: fc.nat(40), emoji: fc.constant('x'), on: fc.boolean() }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('modify' as const), target: fc.nat(40), text: fc.string() }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('delete' as const), target: fc.nat(40) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('member' as const), member: fc.constant({ user: user('bob'), change: 'left' as const }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('member' as const), member: fc.constant({ user: user('bob'), change: 'left' as const }) }),
+  },
 );
-const named = fc.tuple(draft, fc.constantFrom('ada', 'bob'), fc.nat(150)).map(([fields, by, number]) => ({ ...fields, by, cid: `c${number}` }));
+const named = fc
+  .tuple(draft, fc.constantFrom('ada', 'bob'), fc.nat(150))
+  .map(([fields, by, number]) => ({ ...fields, by, cid: `c${number}` }));
 const position = fc.integer({ min: -2, max: 60 });
-const range: fc.Arbitrary<Range> = fc.tuple(fc.constantFrom('after', 'before', 'around'), position, fc.nat(20)).map(([form, at, limit]) => ({ [form]: at, limit }) as unknown as Range);
+const range: fc.Arbitrary<Range> = fc
+  .tuple(fc.constantFrom('after', 'before', 'around'), position, fc.nat(20))
+  .map(([form, at, limit]) => ({ [form]: at, limit }) as unknown as Range);
 
 const step = fc.record({
   room: fc.constantFrom(...roomIds),
-  appends: fc.array(fc.record({ shift: fc.constantFrom(0, 0, 0, 0, -1, 1, 2), drafts: fc.array(named, { minLength: 1, maxLength: 8 }) }), { maxLength: 3 }),
+  appends: fc.array(fc.record({ shift: fc.constantFrom(0, 0, 0, 0, -1, 1, 2), drafts: fc.array(named, { minLength: 1, maxLength: 8 }) }), {
+    maxLength: 3,
+  }),
   range,
   upTo: position,
   targets: fc.array(position, { maxLength: 4 }),
@@ -101,11 +123,17 @@ export function roomLogModelContract(factory: StoreFactory, runs: number): void 
             const log = model.log(id);
             expect(await store.log.read(of, asked)).toEqual(model.read(id, asked));
             expect(await store.log.messages(of, asked, upTo)).toEqual(model.messages(id, asked, upTo));
-            expect(await store.log.controls(of, asked.limit, upTo)).toEqual(log.filter((entry) => isControl(entry) && entry.seq > asked.limit && entry.seq <= upTo));
-            expect(await store.log.byTarget(of, targets, upTo)).toEqual(log.filter(({ target, seq }) => target !== undefined && targets.includes(target) && seq <= upTo));
+            expect(await store.log.controls(of, asked.limit, upTo)).toEqual(
+              log.filter((entry) => isControl(entry) && entry.seq > asked.limit && entry.seq <= upTo),
+            );
+            expect(await store.log.byTarget(of, targets, upTo)).toEqual(
+              log.filter(({ target, seq }) => target !== undefined && targets.includes(target) && seq <= upTo),
+            );
             const wanted = ids.map((number) => ({ by: user('ada'), cid: cid(`c${number}`) }));
             const byCid = await store.log.byCid(of, wanted);
-            expect(byCid.toSorted((a, b) => a.seq - b.seq)).toEqual(log.filter((entry) => entry.by === 'ada' && wanted.some((ref) => ref.cid === entry.cid)));
+            expect(byCid.toSorted((a, b) => a.seq - b.seq)).toEqual(
+              log.filter((entry) => entry.by === 'ada' && wanted.some((ref) => ref.cid === entry.cid)),
+            );
             expect(await store.log.at(targets.map((seq) => ({ room: of, seq })))).toEqual(targets.map((seq) => log[seq - 1]));
           }
           const rooms = roomIds.map(room);

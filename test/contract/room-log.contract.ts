@@ -72,7 +72,13 @@ export function roomLogContract(factory: StoreFactory): void {
           [0, [{ ...first, n: 7 }]],
           [-1, [{ ...first, seq: 0 }]],
           [0.5, [{ ...first, seq: 1.5 }]],
-          [0, entriesAfter(emptyHead, Array.from({ length: 257 }, () => ({})))],
+          [
+            0,
+            entriesAfter(
+              emptyHead,
+              Array.from({ length: 257 }, () => ({})),
+            ),
+          ],
         ];
         for (const [after, entries] of wrong) await expect(log.append(id, after, entries)).rejects.toBeInstanceOf(TypeError);
         expect(await log.heads([id])).toEqual([emptyHead]);
@@ -100,7 +106,12 @@ export function roomLogContract(factory: StoreFactory): void {
     it('conflicts on a (by, cid) of any age, whoever shares the cid or the sender alone does not', () =>
       withStore(async ({ log }) => {
         const id = freshRoom();
-        const entries = await fill(store(log), id, Array.from({ length: 600 }, (_, i) => ({ cid: `age-${i}` })), 200);
+        const entries = await fill(
+          store(log),
+          id,
+          Array.from({ length: 600 }, (_, i) => ({ cid: `age-${i}` })),
+          200,
+        );
         const head = headAfter(entries.at(-1) as Entry);
         for (const old of [0, 1, 299, 599]) {
           const batch = entriesAfter(head, [{ cid: `new-${old}` }, { cid: `age-${old}` }]);
@@ -153,7 +164,9 @@ export function roomLogContract(factory: StoreFactory): void {
         const [head] = await log.heads([id]);
         expect(head?.seq).toBeLessThanOrEqual(1);
         const other = freshRoom();
-        expect(await log.append(other, 0, [entryAfter(emptyHead, { text: 'a'.repeat(entryBytesMax - 1000) })])).toEqual({ type: 'appended' });
+        expect(await log.append(other, 0, [entryAfter(emptyHead, { text: 'a'.repeat(entryBytesMax - 1000) })])).toEqual({
+          type: 'appended',
+        });
       }));
 
     it('rejects ids that could not be told apart as keys', () =>
@@ -172,7 +185,10 @@ export function roomLogContract(factory: StoreFactory): void {
           while (sent < 60) {
             const [head] = await log.heads([id]);
             const count = 1 + (sent % 3);
-            const batch = entriesAfter(head ?? emptyHead, Array.from({ length: count }, (_, i) => ({ by, cid: `${by}-${sent + i}` })));
+            const batch = entriesAfter(
+              head ?? emptyHead,
+              Array.from({ length: count }, (_, i) => ({ by, cid: `${by}-${sent + i}` })),
+            );
             const outcome = await log.append(id, batch[0]?.seq ? batch[0].seq - 1 : 0, batch);
             if (outcome.type === 'appended') {
               acked.push(...batch.map(({ seq }) => seq));
@@ -193,7 +209,11 @@ export function roomLogContract(factory: StoreFactory): void {
     it('answers all three ranges, cut at both ends, ascending', () =>
       withStore(async (opened) => {
         const id = freshRoom();
-        await fill(opened, id, Array.from({ length: 20 }, () => ({})));
+        await fill(
+          opened,
+          id,
+          Array.from({ length: 20 }, () => ({})),
+        );
         const cases: [Range, number[]][] = [
           [{ after: 0, limit: 5 }, upTo(1, 5)],
           [{ after: 17, limit: 5 }, upTo(18, 20)],
@@ -225,7 +245,12 @@ export function roomLogContract(factory: StoreFactory): void {
     it('cuts the limit at 1,000', () =>
       withStore(async (opened) => {
         const id = freshRoom();
-        await fill(opened, id, Array.from({ length: 1_100 }, () => ({ kind: 'react' as const, target: 1, emoji: 'x', on: true })), 256);
+        await fill(
+          opened,
+          id,
+          Array.from({ length: 1_100 }, () => ({ kind: 'react' as const, target: 1, emoji: 'x', on: true })),
+          256,
+        );
         expect(seqs(await opened.log.read(id, { after: 10, limit: 5_000 }))).toEqual(upTo(11, 1_010));
         expect(seqs(await opened.log.read(id, { before: 1_101, limit: 5_000 }))).toEqual(upTo(101, 1_100));
       }));
@@ -237,16 +262,23 @@ export function roomLogContract(factory: StoreFactory): void {
         const second = await fill(opened, two, [{}]);
         await fill(opened, quiet, [{ kind: 'member', member: { user: user('ada'), change: 'joined' } }]);
         const { log } = opened;
-        expect(await log.at([{ room: two, seq: 1 }, { room: one, seq: 3 }, { room: one, seq: 4 }, { room: none, seq: 1 }, { room: one, seq: 0 }, { room: one, seq: 3 }])).toEqual([
-          second[0],
-          first[2],
-          undefined,
-          undefined,
-          undefined,
-          first[2],
-        ]);
+        expect(
+          await log.at([
+            { room: two, seq: 1 },
+            { room: one, seq: 3 },
+            { room: one, seq: 4 },
+            { room: none, seq: 1 },
+            { room: one, seq: 0 },
+            { room: one, seq: 3 },
+          ]),
+        ).toEqual([second[0], first[2], undefined, undefined, undefined, first[2]]);
         expect(await log.at([])).toEqual([]);
-        expect(await log.heads([none, one, two, one])).toEqual([emptyHead, headAfter(first[2] as Entry), headAfter(second[0] as Entry), headAfter(first[2] as Entry)]);
+        expect(await log.heads([none, one, two, one])).toEqual([
+          emptyHead,
+          headAfter(first[2] as Entry),
+          headAfter(second[0] as Entry),
+          headAfter(first[2] as Entry),
+        ]);
         expect(await log.heads([])).toEqual([]);
         expect(await log.lastMessages([none, two, one, quiet, one])).toEqual([undefined, second[0], first[1], undefined, first[1]]);
         expect(await log.lastMessages([])).toEqual([]);
@@ -331,7 +363,11 @@ export function roomLogContract(factory: StoreFactory): void {
     it('cuts the limit at 100', () =>
       withStore(async (opened) => {
         const id = freshRoom();
-        await fill(opened, id, Array.from({ length: 150 }, () => ({})));
+        await fill(
+          opened,
+          id,
+          Array.from({ length: 150 }, () => ({})),
+        );
         expect(seqs(await opened.log.messages(id, { before: 151, limit: 500 }, 150))).toEqual(upTo(51, 150));
         expect(seqs(await opened.log.messages(id, { after: 5, limit: 500 }, 150))).toEqual(upTo(6, 105));
       }));
@@ -378,7 +414,13 @@ export function roomLogContract(factory: StoreFactory): void {
     it('is harmless when its target is not there, is itself, or was deleted before', () =>
       withStore(async (opened) => {
         const id = freshRoom();
-        const entries = await fill(opened, id, [{ text: secret }, { kind: 'delete', target: 9 }, { kind: 'delete', target: 3 }, { kind: 'delete', target: 1 }, { kind: 'delete', target: 1 }]);
+        const entries = await fill(opened, id, [
+          { text: secret },
+          { kind: 'delete', target: 9 },
+          { kind: 'delete', target: 3 },
+          { kind: 'delete', target: 1 },
+          { kind: 'delete', target: 1 },
+        ]);
         const all = await opened.log.read(id, { after: 0, limit: 10 });
         expect(seqs(all)).toEqual([1, 2, 3, 4, 5]);
         expect(all.slice(1)).toEqual(entries.slice(1));
@@ -389,12 +431,30 @@ export function roomLogContract(factory: StoreFactory): void {
   describe('ids', () => {
     it('keeps rooms and users apart whose ids are odd, alike, or prefixes of each other', () =>
       withStore(async ({ log }) => {
-        const ids = ['a', 'a-', 'a_', 'ab', 'A', '-', '_', '--', '0', 'x'.repeat(64), 'x'.repeat(63), '__proto__', 'constructor', 'hasOwnProperty', 'toString'];
+        const ids = [
+          'a',
+          'a-',
+          'a_',
+          'ab',
+          'A',
+          '-',
+          '_',
+          '--',
+          '0',
+          'x'.repeat(64),
+          'x'.repeat(63),
+          '__proto__',
+          'constructor',
+          'hasOwnProperty',
+          'toString',
+        ];
         const rooms = ids.map(room);
         await Promise.all(
           rooms.map(async (id, index) => {
             const drafts = ids.slice(0, index + 1).map((by) => ({ by, cid: by, kind: 'react' as const, target: 1, emoji: 'x', on: true }));
-            expect(await log.append(id, 0, entriesAfter(emptyHead, [{ by: 'first', cid: 'first' }, ...drafts]))).toEqual({ type: 'appended' });
+            expect(await log.append(id, 0, entriesAfter(emptyHead, [{ by: 'first', cid: 'first' }, ...drafts]))).toEqual({
+              type: 'appended',
+            });
           }),
         );
         const heads = await log.heads(rooms);
@@ -458,7 +518,11 @@ export function roomLogContract(factory: StoreFactory): void {
     it.runIf(factory.reopen)('loses nothing', async () => {
       const store = await factory.open();
       const id = freshRoom();
-      const entries = await fill(store, id, [{}, { kind: 'react', target: 1, emoji: 'x', on: true }, { kind: 'member', member: { user: user('ada'), change: 'joined' } }]);
+      const entries = await fill(store, id, [
+        {},
+        { kind: 'react', target: 1, emoji: 'x', on: true },
+        { kind: 'member', member: { user: user('ada'), change: 'joined' } },
+      ]);
       await store.close();
       const again = (await factory.reopen?.(store)) as RoomStore;
       try {
@@ -466,7 +530,9 @@ export function roomLogContract(factory: StoreFactory): void {
         expect(await again.log.read(id, { after: 0, limit: 10 })).toEqual(entries);
         expect(seqs(await again.log.controls(id, 0, 9))).toEqual([3]);
         expect(seqs(await again.log.lastMessages([id]))).toEqual([1]);
-        expect(await again.log.append(id, 3, entriesAfter({ seq: 3, n: 1 }, [{ cid: entries[0]?.cid as string }]))).toEqual({ type: 'conflict' });
+        expect(await again.log.append(id, 3, entriesAfter({ seq: 3, n: 1 }, [{ cid: entries[0]?.cid as string }]))).toEqual({
+          type: 'conflict',
+        });
         expect(await again.log.append(id, 3, entriesAfter({ seq: 3, n: 1 }, [{}]))).toEqual({ type: 'appended' });
       } finally {
         await again.close();

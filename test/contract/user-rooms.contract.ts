@@ -9,7 +9,14 @@ import type { StoreFactory } from './room-log.contract.ts';
 
 const ada = user('ada');
 
-const says = (id: string, seq: number, member = true, who = 'ada'): MembershipRow => ({ user: user(who), room: room(id), member, seq, joinedSeq: member ? seq : 0, joinedN: member ? seq * 2 : 0 });
+const says = (id: string, seq: number, member = true, who = 'ada'): MembershipRow => ({
+  user: user(who),
+  room: room(id),
+  member,
+  seq,
+  joinedSeq: member ? seq : 0,
+  joinedN: member ? seq * 2 : 0,
+});
 
 export function userRoomsContract(factory: StoreFactory): void {
   const withStore = async (story: (store: RoomStore) => Promise<void>): Promise<void> => {
@@ -89,7 +96,13 @@ export function userRoomsContract(factory: StoreFactory): void {
     withStore(async ({ userRooms }) => {
       const ids = Array.from({ length: 50 }, (_, i) => `r${String(i).padStart(2, '0')}`);
       await Promise.all(ids.map((id) => userRooms.pend(room(id), [ada])));
-      await Promise.all(ids.flatMap((id) => [userRooms.settle([says(id, 2)]), userRooms.settle([says(id, 1, false)]), userRooms.pend(room(`${id}-other`), [ada])]));
+      await Promise.all(
+        ids.flatMap((id) => [
+          userRooms.settle([says(id, 2)]),
+          userRooms.settle([says(id, 1, false)]),
+          userRooms.pend(room(`${id}-other`), [ada]),
+        ]),
+      );
       const rows = await userRooms.list(ada, 1_000);
       expect(rows.filter(({ state }) => state === 'in').map((row) => row.room)).toEqual(ids);
       expect(rows).toHaveLength(100);

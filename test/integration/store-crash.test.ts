@@ -54,7 +54,9 @@ async function stored(dir: string): Promise<Map<string, string>> {
 }
 
 describe('an embedded store whose process is killed', () => {
-  it(`loses no acknowledged entry in ${kills} kills while writing to ${rooms.length} rooms (TEST_SEED=${seed})`, { timeout: 60_000 }, async () => {
+  it(`loses no acknowledged entry in ${kills} kills while writing to ${rooms.length} rooms (TEST_SEED=${seed})`, {
+    timeout: 60_000,
+  }, async () => {
     console.log(`store-crash: TEST_SEED=${seed}`);
     const random = seeded(seed);
     const base = folder();
@@ -63,7 +65,10 @@ describe('an embedded store whose process is killed', () => {
     for (let kill = 0; kill < kills; kill += 1) {
       const writer = startStoreProcess(join(base, `acks-${kill}`), ['write', dir, `run${kill}`, String(rooms.length)]);
       const least = Math.floor(random() * 400);
-      await waitUntil(`run ${kill} has acknowledged ${least} entries: ${writer.lines().at(-1)}`, () => writer.lines().length > least || writer.child.exitCode !== null);
+      await waitUntil(
+        `run ${kill} has acknowledged ${least} entries: ${writer.lines().at(-1)}`,
+        () => writer.lines().length > least || writer.child.exitCode !== null,
+      );
       await new Promise((resolve) => setTimeout(resolve, random() * 60));
       expect(writer.child.exitCode).toBe(null);
       await writer.kill();
@@ -90,7 +95,9 @@ describe('a data folder that another process uses', () => {
     const store = await openEmbeddedStore({ dir, clock: systemClock, log: silentLog });
     const second = startStoreProcess(join(base, 'second'), ['hold', dir]);
     expect(await second.ended()).toBe(3);
-    expect(second.lines().join()).toMatch(/STORE_LOCKED data folder .* is in use by another node; stop it or give this one another CHAT_DATA_DIR/);
+    expect(second.lines().join()).toMatch(
+      /STORE_LOCKED data folder .* is in use by another node; stop it or give this one another CHAT_DATA_DIR/,
+    );
     await expect(openEmbeddedStore({ dir, clock: systemClock, log: silentLog })).rejects.toMatchObject({ code: 'STORE_LOCKED' });
     expect(await store.log.append(room('a'), 0, [entryAfter(emptyHead)])).toEqual({ type: 'appended' });
     await store.close();

@@ -31,7 +31,12 @@ const copyOf = (dir: string): string => {
 };
 const remove = (dir: string): void => rmSync(dir, { recursive: true });
 const newest = (dir: string, suffix: string): string =>
-  join(dir, readdirSync(dir).filter((name) => name.endsWith(suffix)).sort((a, b) => Number.parseInt(b, 10) - Number.parseInt(a, 10))[0] ?? `no ${suffix}`);
+  join(
+    dir,
+    readdirSync(dir)
+      .filter((name) => name.endsWith(suffix))
+      .sort((a, b) => Number.parseInt(b, 10) - Number.parseInt(a, 10))[0] ?? `no ${suffix}`,
+  );
 
 const drafts = (round: number, index: number): Draft[] => {
   if (round === 0) return [{ kind: 'room', room: { kind: 'group', public: true, members: [] } }, { text: 'hello' }];
@@ -62,7 +67,9 @@ async function check(store: RoomStore, id: string, written: readonly Entry[]): P
   try {
     const found = await store.log.read(room(id), { after: 0, limit: 1_000 });
     expect(found).toEqual(written);
-    expect(await store.log.messages(room(id), { before: 9_999, limit: 100 }, 9_999)).toEqual(written.filter(({ kind }) => kind === 'message').slice(-100));
+    expect(await store.log.messages(room(id), { before: 9_999, limit: 100 }, 9_999)).toEqual(
+      written.filter(({ kind }) => kind === 'message').slice(-100),
+    );
     expect(await store.log.controls(room(id), 0, 9_999)).toEqual(written.filter(({ kind }) => kind === 'room' || kind === 'member'));
     const head = headAfter(written.at(-1) as Entry);
     expect(await store.log.heads([room(id)])).toEqual([head]);
@@ -123,13 +130,16 @@ describe('an embedded store whose log was damaged while it was stopped', () => {
     ['garbage', (bytes) => Buffer.concat([bytes, Buffer.alloc(5_000, 0xa7)])],
     ['zeroes', (bytes) => Buffer.concat([bytes, Buffer.alloc(50_000)])],
     ['three bytes of a header', (bytes) => Buffer.concat([bytes, Buffer.from([1, 2, 3])])],
-    ['half a record', (bytes) => {
-      const { pieces } = scanWal(bytes);
-      const contents = pieces.map(({ content }) => content);
-      const more = buildWal([...contents, Buffer.concat(contents.slice(-30))]);
-      expect(more.subarray(0, bytes.length).equals(bytes)).toBe(true);
-      return more.subarray(0, bytes.length + Math.floor((more.length - bytes.length) / 2));
-    }],
+    [
+      'half a record',
+      (bytes) => {
+        const { pieces } = scanWal(bytes);
+        const contents = pieces.map(({ content }) => content);
+        const more = buildWal([...contents, Buffer.concat(contents.slice(-30))]);
+        expect(more.subarray(0, bytes.length).equals(bytes)).toBe(true);
+        return more.subarray(0, bytes.length + Math.floor((more.length - bytes.length) / 2));
+      },
+    ],
   ];
   for (const [name, tear] of tails) {
     it(`cuts a torn tail of ${name}, keeps all before it, and goes on`, async () => {
@@ -161,7 +171,8 @@ describe('an embedded store whose log was damaged while it was stopped', () => {
       if (i % 10 === 0 && damages.length > 0) {
         const again = await open(copy);
         for (const { room: id } of damages) await expect(again.log.heads([room(id)])).resolves.toHaveLength(1);
-        for (const { room: id } of damages) await expect(again.log.read(room(id), { after: 0, limit: 1 })).rejects.toBeInstanceOf(LogCorrupt);
+        for (const { room: id } of damages)
+          await expect(again.log.read(room(id), { after: 0, limit: 1 })).rejects.toBeInstanceOf(LogCorrupt);
         await again.close();
       }
       remove(copy);
@@ -176,7 +187,10 @@ describe('an embedded store whose log was damaged while it was stopped', () => {
     const bytes = readFileSync(path);
     bytes.fill(0, blockBytes, 2 * blockBytes);
     writeFileSync(path, bytes);
-    await expect(open(copy)).rejects.toMatchObject({ code: 'STORE_CORRUPT', message: expect.stringMatching(/\d+\.log is damaged at offset \d+, .* restore/) });
+    await expect(open(copy)).rejects.toMatchObject({
+      code: 'STORE_CORRUPT',
+      message: expect.stringMatching(/\d+\.log is damaged at offset \d+, .* restore/),
+    });
   });
 });
 
@@ -203,7 +217,8 @@ describe('an embedded store with a flipped bit in a table', () => {
       try {
         if ((await damageOf(copy, logs)).length > 0) refused += 1;
       } catch (cause) {
-        const isRefusal = cause instanceof Fault && cause.code === 'STORE_CORRUPT' && /\d+\.ldb is damaged at offset \d+/.test(cause.message);
+        const isRefusal =
+          cause instanceof Fault && cause.code === 'STORE_CORRUPT' && /\d+\.ldb is damaged at offset \d+/.test(cause.message);
         if (!isRefusal) throw new Error(`bit ${bit} of ${bytes.length * 8}`, { cause });
       }
       remove(copy);
@@ -220,7 +235,14 @@ describe('an embedded store with a flipped bit in a table', () => {
     writeFileSync(path, bytes);
     const states: string[] = [];
     const store = await openEmbeddedStore({ dir: copy, clock: systemClock, log: silentLog, onState: (state) => states.push(state) });
-    const damages = await Promise.all(roomIds.map(async (id) => store.log.read(room(id), { after: 0, limit: 1_000 }).then(() => undefined, (error: unknown) => error)));
+    const damages = await Promise.all(
+      roomIds.map(async (id) =>
+        store.log.read(room(id), { after: 0, limit: 1_000 }).then(
+          () => undefined,
+          (error: unknown) => error,
+        ),
+      ),
+    );
     const sound = roomIds.filter((_id, index) => damages[index] === undefined);
     expect(damages.filter((error) => error !== undefined).length).toBeGreaterThan(0);
     expect(damages.every((error) => error === undefined || error instanceof LogCorrupt)).toBe(true);

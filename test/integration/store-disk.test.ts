@@ -100,12 +100,21 @@ async function writeUntilRefused(store: RoomStore, acked: Map<string, string>, m
 async function lostOf(dir: string, acked: ReadonlyMap<string, string>): Promise<readonly unknown[]> {
   const reader = startStoreProcess(join(folder(), 'dump'), ['dump', dir, ...rooms]);
   expect(await reader.ended(), reader.lines().at(-1)).toBe(0);
-  const found = new Map(reader.lines().map((line) => line.split(' ')).map(([id, seq, by, cid]) => [`${id} ${seq}`, `${by} ${cid}`]));
+  const found = new Map(
+    reader
+      .lines()
+      .map((line) => line.split(' '))
+      .map(([id, seq, by, cid]) => [`${id} ${seq}`, `${by} ${cid}`]),
+  );
   return [...acked].filter(([place, id]) => found.get(place) !== id);
 }
 
 /** The store refuses: at once, for everything that writes, with a cause; and still reads. */
-async function expectRefusing({ store, states, lines }: Watched, refused: AppendOutcome | undefined, acked: ReadonlyMap<string, string>): Promise<void> {
+async function expectRefusing(
+  { store, states, lines }: Watched,
+  refused: AppendOutcome | undefined,
+  acked: ReadonlyMap<string, string>,
+): Promise<void> {
   expect(refused).toMatchObject({ type: 'unknown', cause: expect.any(Fault) });
   expect(refused?.type === 'unknown' && (refused.cause as Fault).code).toBe('STORE_UNAVAILABLE');
   const start = performance.now();
@@ -114,7 +123,11 @@ async function expectRefusing({ store, states, lines }: Watched, refused: Append
   expect(performance.now() - start).toBeLessThan(250);
   for (const id of rooms) {
     const known = [...acked.keys()].filter((place) => place.startsWith(`${id} `)).length;
-    expect((await store.log.read(room(id), { before: known + 1, limit: 1_000 })).map(({ seq }) => `${id} ${seq}`).filter((place) => !acked.has(place))).toEqual([]);
+    expect(
+      (await store.log.read(room(id), { before: known + 1, limit: 1_000 }))
+        .map(({ seq }) => `${id} ${seq}`)
+        .filter((place) => !acked.has(place)),
+    ).toEqual([]);
     expect((await store.log.messages(room(id), { before: known + 1, limit: 100 }, known)).length).toBe(Math.min(known, 100));
   }
   expect(states).toEqual(['down']);
@@ -156,7 +169,10 @@ describe.skipIf(!canMount)(`an embedded store on a full disk${canMount ? '' : ' 
     const acked = new Map<string, string>();
     await writeUntilRefused(store, acked, 5_000);
     await store.close();
-    await expect(openEmbeddedStore({ dir, clock: systemClock, log: silentLog })).rejects.toMatchObject({ code: 'STORE_UNWRITABLE', message: expect.stringContaining('fix its rights or space') });
+    await expect(openEmbeddedStore({ dir, clock: systemClock, log: silentLog })).rejects.toMatchObject({
+      code: 'STORE_UNWRITABLE',
+      message: expect.stringContaining('fix its rights or space'),
+    });
     rmSync(filler);
     expect(await lostOf(dir, acked)).toEqual([]);
   });
@@ -167,47 +183,60 @@ describe.skipIf(!canMount)(`an embedded store on a full disk${canMount ? '' : ' 
     const store = await openEmbeddedStore({ dir, clock: systemClock, log: silentLog });
     await store.close();
     execFileSync('mount', ['-o', 'remount,ro', disk]);
-    await expect(openEmbeddedStore({ dir, clock: systemClock, log: silentLog })).rejects.toMatchObject({ code: 'STORE_UNWRITABLE', message: expect.stringContaining('CHAT_DATA_DIR') });
+    await expect(openEmbeddedStore({ dir, clock: systemClock, log: silentLog })).rejects.toMatchObject({
+      code: 'STORE_UNWRITABLE',
+      message: expect.stringContaining('CHAT_DATA_DIR'),
+    });
     execFileSync('mount', ['-o', 'remount,rw', disk]);
     await (await openEmbeddedStore({ dir, clock: systemClock, log: silentLog })).close();
   });
 });
 
-describe.skipIf(!canFreeze)(`an embedded store whose disk becomes read-only${canFreeze ? '' : ' (skipped: needs root and chattr +i of ext4)'}`, () => {
-  it('refuses explicitly, goes on reading, and recovers when the disk is writable again', { timeout: 40_000 }, async () => {
-    const dir = join(folder(), 'data');
-    const watched = await openWatched(dir);
-    const acked = new Map<string, string>();
-    expect(await writeUntilRefused(watched.store, acked, 200)).toBe(undefined);
-    const freeze = (how: '+i' | '-i') => execFileSync('chattr', [how, ...readdirSync(dir).map((name) => join(dir, name)), dir]);
-    freeze('+i');
-    cleanups.push(() => freeze('-i'));
-    const refused = await writeUntilRefused(watched.store, acked, 200);
-    await expectRefusing(watched, refused, acked);
-    freeze('-i');
-    await expectRecovery(watched, acked);
-    await watched.store.close();
-    expect(await lostOf(dir, acked)).toEqual([]);
-  });
-});
+describe.skipIf(!canFreeze)(
+  `an embedded store whose disk becomes read-only${canFreeze ? '' : ' (skipped: needs root and chattr +i of ext4)'}`,
+  () => {
+    it('refuses explicitly, goes on reading, and recovers when the disk is writable again', { timeout: 40_000 }, async () => {
+      const dir = join(folder(), 'data');
+      const watched = await openWatched(dir);
+      const acked = new Map<string, string>();
+      expect(await writeUntilRefused(watched.store, acked, 200)).toBe(undefined);
+      const freeze = (how: '+i' | '-i') => execFileSync('chattr', [how, ...readdirSync(dir).map((name) => join(dir, name)), dir]);
+      freeze('+i');
+      cleanups.push(() => freeze('-i'));
+      const refused = await writeUntilRefused(watched.store, acked, 200);
+      await expectRefusing(watched, refused, acked);
+      freeze('-i');
+      await expectRecovery(watched, acked);
+      await watched.store.close();
+      expect(await lostOf(dir, acked)).toEqual([]);
+    });
+  },
+);
 
 describe('an embedded store that cannot be opened', () => {
   it('says that the folder cannot be made', async () => {
     const dir = folder();
     writeFileSync(join(dir, 'file'), '');
-    await expect(openEmbeddedStore({ dir: join(dir, 'file', 'data'), clock: systemClock, log: silentLog })).rejects.toMatchObject({ code: 'STORE_UNWRITABLE' });
+    await expect(openEmbeddedStore({ dir: join(dir, 'file', 'data'), clock: systemClock, log: silentLog })).rejects.toMatchObject({
+      code: 'STORE_UNWRITABLE',
+    });
   });
 
   it.skipIf(isRoot)('says that the folder cannot be written (skipped for root, who may write everywhere)', async () => {
     const dir = folder();
     chmodSync(dir, 0o500);
-    await expect(openEmbeddedStore({ dir: join(dir, 'data'), clock: systemClock, log: silentLog })).rejects.toMatchObject({ code: 'STORE_UNWRITABLE' });
+    await expect(openEmbeddedStore({ dir: join(dir, 'data'), clock: systemClock, log: silentLog })).rejects.toMatchObject({
+      code: 'STORE_UNWRITABLE',
+    });
   });
 
   it('refuses a newer format by its number', async () => {
     const dir = join(folder(), 'data');
     await (await openEmbeddedStore({ dir, clock: systemClock, log: silentLog })).close();
     writeFileSync(join(dir, 'playhouse.json'), JSON.stringify({ format: 2 }));
-    await expect(openEmbeddedStore({ dir, clock: systemClock, log: silentLog })).rejects.toMatchObject({ code: 'STORE_FORMAT', message: expect.stringContaining('format 2') });
+    await expect(openEmbeddedStore({ dir, clock: systemClock, log: silentLog })).rejects.toMatchObject({
+      code: 'STORE_FORMAT',
+      message: expect.stringContaining('format 2'),
+    });
   });
 });

@@ -99,6 +99,13 @@ describe('people in a room', () => {
     expect(await bob.ask(open('lobby', 3))).toMatchObject({ ok: true, result: { verdict: 'denied' } });
   });
 
+  it('whose connection is full are cut when they are removed, and find out when they resume', async () => {
+    const { alice, bob } = await twoPeople();
+    bob.sink.isFull = true;
+    await alice.done({ type: 'room.kick', room: lobby, user: 'bob' as UserId });
+    expect(bob.sink.closed).toEqual({ code: 'SLOW_CONSUMER' });
+  });
+
   it('see typing end by time, by the message, and with the connection', async () => {
     const { on, alice, bob } = await twoPeople();
     const shown = () => (bob.sink.events('typing') as { users: string[] }[]).map((body) => body.users);
