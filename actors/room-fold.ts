@@ -191,7 +191,7 @@ function judgeSend(write: RoomWrite & { type: 'send' }, factOf: (seq: number) =>
 }
 
 function judgeChange(
-  write: RoomWrite & { type: 'modify' | 'delete' | 'react' },
+  write: Extract<RoomWrite, { type: 'modify' | 'delete' | 'react' }>,
   by: UserId,
   me: Membership,
   factOf: (seq: number) => TargetFact | undefined,
@@ -207,7 +207,7 @@ function judgeChange(
       if (fact.by !== by && me.role === 'member') return forbidden('only the author or a moderator may delete a message');
       if (fact.deleted) return noMessage;
       return { type: 'append', draft: { kind: 'delete', target: write.target } };
-    case 'react':
+    default:
       return { type: 'append', draft: { kind: 'react', target: write.target, emoji: write.emoji, on: write.on } };
   }
 }

@@ -4,7 +4,7 @@
  * Guarantees: never truer and never falser than the logs: a pending row is decided by the room's own log, then settled.
  */
 import type { RoomId, UserId } from '../system/ids.ts';
-import { type Entry, emptyHead } from '../system/store/entry.ts';
+import { type Entry, type EntryRef, emptyHead } from '../system/store/entry.ts';
 import type { RoomLog } from '../system/store/room-log.ts';
 import { roomsPerUserMax, type UserRoom, type UserRooms } from '../system/store/user-rooms.ts';
 import type { RoomSummary } from './client-command.ts';
@@ -16,25 +16,51 @@ export interface RoomListDeps {
   readonly userRooms: UserRooms;
 }
 
+/** Entries after a last message that are read one by one; more of them, and the changes of that message are looked up. */
+const entriesAfterMax = 16;
+
 export async function readRoomList(deps: RoomListDeps, user: UserId): Promise<readonly RoomSummary[]> {
   const listed = await deps.userRooms.list(user, roomsPerUserMax);
   const decided = await Promise.all(listed.map((row) => (row.state === 'in' ? row : decide(deps, user, row.room))));
   const rows = decided.filter((row) => row !== undefined);
   const rooms = rows.map((row) => row.room);
-  const [heads, lasts] = await Promise.all([deps.log.heads(rooms), deps.log.lastMessages(rooms)]);
-  return Promise.all(
-    rows.map(async (row, index): Promise<RoomSummary> => {
-      const head = heads[index] ?? emptyHead;
-      const last = lasts[index];
-      const summary = { id: row.room, head: head.seq, read: row.joinedSeq, unread: Math.max(0, head.n - row.joinedN) };
-      return last ? { ...summary, last: await foldLast(deps.log, row.room, last, head.seq) } : summary;
-    }),
+  const heads = await deps.log.heads(rooms);
+  const lasts = await deps.log.lastMessages(rooms);
+  const changes = await changesOf(
+    deps.log,
+    lasts.map((last, index) => ({ last, room: rooms[index] as RoomId, headSeq: heads[index]?.seq ?? 0 })),
   );
+  return rows.map((row, index): RoomSummary => {
+    const head = heads[index] ?? emptyHead;
+    const last = lasts[index];
+    const summary = { id: row.room, head: head.seq, read: row.joinedSeq, unread: Math.max(0, head.n - row.joinedN) };
+    return last ? { ...summary, last: foldMessage(last, changes[index] ?? []) } : summary;
+  });
 }
 
-/** Only entries after the last message can change it: where there is none, nothing is read. */
-async function foldLast(log: RoomLog, room: RoomId, last: Entry, headSeq: number) {
-  return foldMessage(last, last.seq === headSeq ? [] : await log.byTarget(room, [last.seq], headSeq));
+interface LastMessage {
+  readonly room: RoomId;
+  readonly last: Entry | undefined;
+  readonly headSeq: number;
+}
+
+/** The changes of each room's last message. Only entries after it can be some, mostly none or a few: those are read in one call for all rooms. */
+async function changesOf(log: RoomLog, messages: readonly LastMessage[]): Promise<readonly (readonly Entry[])[]> {
+  const near: EntryRef[] = [];
+  const answers = messages.map(({ room, last, headSeq }) => {
+    if (!last) return [];
+    if (headSeq - last.seq > entriesAfterMax) return log.byTarget(room, [last.seq], headSeq);
+    const from = near.length;
+    for (let seq = last.seq + 1; seq <= headSeq; seq += 1) near.push({ room, seq });
+    return { target: last.seq, from, to: near.length };
+  });
+  const entries = await log.at(near);
+  return Promise.all(
+    answers.map((answer) => {
+      if (!('from' in answer)) return answer;
+      return entries.slice(answer.from, answer.to).filter((entry) => entry !== undefined && entry.target === answer.target) as Entry[];
+    }),
+  );
 }
 
 async function decide({ log, userRooms }: RoomListDeps, user: UserId, room: RoomId): Promise<UserRoom | undefined> {

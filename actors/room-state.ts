@@ -7,12 +7,13 @@
  * Does not: order between rooms, encode, or know a socket. Losing the whole state loses nothing acknowledged.
  *
  * The file has two halves that meet in `learn`: the writer (pending -> append -> answer) and the reader side, in
- * `room-delivery.ts` (committed entries and events -> one ordered stream -> readers with cursors).
+ * `room-delivery.ts` (committed entries and events -> one ordered stream -> readers with cursors). Beside them: `room-queue.ts`
+ * (what waits), `room-memory.ts` (what needs no read) and `room-fold.ts` (who may do what).
  */
-import type { Cid, UserId } from '../system/ids.ts';
 import { type Entry, emptyHead, type Head, headAfter, isMessage } from '../system/store/entry.ts';
 import { RoomDelivery } from './room-delivery.ts';
-import { type EntryDraft, RoomFold, type TargetFact, type WriteCommand } from './room-fold.ts';
+import { type EntryDraft, RoomFold, type WriteCommand } from './room-fold.ts';
+import { keyOf, RoomMemory, sameContent } from './room-memory.ts';
 import type {
   AnsweredOutcome,
   Pipeline,
@@ -24,11 +25,8 @@ import type {
   Time,
   WaitingCommand,
 } from './room-protocol.ts';
+import { RoomQueue } from './room-queue.ts';
 
-/** Recent commands kept for recognising a retry without a read; older ones are found through the log. */
-const recentMax = 1024;
-/** Facts about recent messages kept for edits, reactions and replies; others are read when needed. */
-const factsMax = 2048;
 const restMinMs = 50;
 const restMaxMs = 1000;
 /** A winner that is not yet committed: look again after this, doubled up to the maximum. */
@@ -39,8 +37,6 @@ const conflictLooksMax = 6;
 /** With foreign entries this recent, a winner lets others go first for one round trip. */
 const yieldWindowMs = 100;
 
-const keyOf = (by: UserId, cid: Cid): string => `${by}\n${cid}`;
-
 export class RoomState {
   readonly fold = new RoomFold();
   readonly counters: RoomCounters;
@@ -49,13 +45,9 @@ export class RoomState {
   private phase: 'new' | 'loading' | 'ready' = 'new';
   /** Append head: moved by own acks and committed reads only. */
   private head: Head = emptyHead;
-  private pending: WaitingCommand[] = [];
-  private readonly pendingBySender = new Map<UserId, number>();
+  private readonly pending: RoomQueue;
   private pipeline: Pipeline = { step: 'idle' };
-  private readonly recent = new Map<string, Entry>();
-  private readonly facts = new Map<number, TargetFact>();
-  /** Targets deleted while their facts are being read: the read may be older than the delete. */
-  private readonly deletedMeanwhile = new Set<number>();
+  private readonly memory = new RoomMemory();
   private unknownsInARow = 0;
   private appendStartedMs = 0;
   private roundTripMs = 0;
@@ -67,6 +59,7 @@ export class RoomState {
 
   constructor(settings: RoomSettings) {
     this.settings = settings;
+    this.pending = new RoomQueue(settings);
     this.counters = {
       appended: 0,
       conflict: 0,
@@ -109,7 +102,7 @@ export class RoomState {
 
   /** When `tick` is due at the latest; undefined: nothing waits for time. */
   wakeAtMs(): number | undefined {
-    const times = [this.loadRetryMs, this.pending[0]?.deadlineMs, this.delivery.wakeAtMs()];
+    const times = [this.loadRetryMs, this.pending.first?.deadlineMs, this.delivery.wakeAtMs()];
     if (this.pipeline.step === 'resting') times.push(this.pipeline.untilMs);
     for (const waiting of this.commandsInDoubt()) if (!waiting.answered) times.push(waiting.deadlineMs);
     const due = times.filter((time) => time !== undefined);
@@ -185,14 +178,13 @@ export class RoomState {
   // ---- writer ----
 
   private enqueue(key: number, command: WriteCommand, time: Time): void {
-    const fromSender = this.pendingBySender.get(command.by) ?? 0;
-    if (this.pending.length >= this.settings.pendingMax || fromSender >= this.settings.senderPendingMax) {
-      const whose = fromSender >= this.settings.senderPendingMax ? 'your commands' : 'commands';
+    const full = this.pending.fullFor(command.by);
+    if (full) {
+      const whose = full === 'sender' ? 'your commands' : 'commands';
       this.answer(key, { type: 'refused', code: 'BUSY', message: `too many of ${whose} wait in this room`, retryAfterMs: 250 });
       return;
     }
-    this.pendingBySender.set(command.by, fromSender + 1);
-    this.pending.push({
+    this.pending.add({
       key,
       command,
       deadlineMs: time.nowMs + this.settings.ackDeadlineMs,
@@ -220,7 +212,7 @@ export class RoomState {
     for (const waiting of this.pending) {
       const { command } = waiting;
       const key = keyOf(command.by, command.cid);
-      const stored = this.recent.get(key);
+      const stored = this.memory.stored(key);
       if (stored) {
         this.counters.dedupeHit += 1;
         this.settle(waiting, stored, !waiting.inDoubt);
@@ -228,7 +220,7 @@ export class RoomState {
         continue;
       }
       if (inBatch.has(key)) break; // Its twin goes first; then this one is a retry of something stored.
-      const judgement = this.fold.judge(command, (seq) => this.facts.get(seq));
+      const judgement = this.fold.judge(command, (seq) => this.memory.fact(seq));
       if (judgement.type === 'needs') {
         before = 'facts';
         break;
@@ -259,7 +251,7 @@ export class RoomState {
       taken += 1;
       if (draft.member || draft.room) break; // What follows is judged by the state after it.
     }
-    this.dropPending(taken);
+    this.pending.drop(taken);
     if (batch.length > 0) this.append(batch, drafts, time);
     else if (before === 'facts') this.readFacts();
     else if (before === 'look') this.look();
@@ -390,17 +382,7 @@ export class RoomState {
   /** Commands whose outcome is decided as "not stored" go back to the front, in their order, to be judged anew. */
   private requeue(commands: readonly WaitingCommand[]): void {
     const again = commands.filter((waiting) => !waiting.answered);
-    for (const { command } of again) this.pendingBySender.set(command.by, (this.pendingBySender.get(command.by) ?? 0) + 1);
-    this.pending = [...again, ...this.pending];
-  }
-
-  private dropPending(count: number): void {
-    if (count === 0) return;
-    for (const { command } of this.pending.splice(0, count)) {
-      const fromSender = (this.pendingBySender.get(command.by) ?? 1) - 1;
-      if (fromSender > 0) this.pendingBySender.set(command.by, fromSender);
-      else this.pendingBySender.delete(command.by);
-    }
+    this.pending.putBack(again);
   }
 
   /**
@@ -412,18 +394,17 @@ export class RoomState {
   }
 
   private look(): void {
-    const batch = this.pending.slice(0, 1);
-    this.dropPending(1);
-    this.resolve(batch, 'look', 0);
+    this.resolve(this.pending.drop(1), 'look', 0);
   }
 
   private readFacts(): void {
     const targets = new Set<number>();
-    for (const { command } of this.pending.slice(0, this.settings.batchEntriesMax)) {
-      const judgement = this.fold.judge(command, (seq) => this.facts.get(seq));
+    for (const { command } of this.pending) {
+      if (targets.size >= this.settings.batchEntriesMax) break;
+      const judgement = this.fold.judge(command, (seq) => this.memory.fact(seq));
       if (judgement.type === 'needs') targets.add(judgement.target);
     }
-    this.deletedMeanwhile.clear();
+    this.memory.beginRead();
     this.pipeline = { step: 'facts' };
     this.out.push({ type: 'readFacts', targets: [...targets] });
   }
@@ -431,10 +412,7 @@ export class RoomState {
   private onFactsRead(facts: Extract<RoomInput, { type: 'factsRead' }>['facts']): void {
     if (this.pipeline.step !== 'facts') return;
     this.pipeline = { step: 'idle' };
-    for (const { target, fact } of facts) {
-      if (fact === 'absent' && this.facts.has(target)) continue; // Learned while the read was under way.
-      this.noteFact(target, fact !== 'absent' && this.deletedMeanwhile.has(target) ? { ...fact, deleted: true } : fact);
-    }
+    this.memory.tookRead(facts);
   }
 
   private onTick(time: Time): void {
@@ -445,12 +423,9 @@ export class RoomState {
     for (const waiting of this.commandsInDoubt()) {
       if (time.nowMs >= waiting.deadlineMs) this.missDeadline(waiting);
     }
-    let late = 0;
-    while (late < this.pending.length && time.nowMs >= (this.pending[late] as WaitingCommand).deadlineMs) {
-      this.missDeadline(this.pending[late] as WaitingCommand);
-      late += 1;
+    while (this.pending.first && time.nowMs >= this.pending.first.deadlineMs) {
+      for (const waiting of this.pending.drop(1)) this.missDeadline(waiting);
     }
-    this.dropPending(late);
     if (this.pipeline.step === 'resting' && time.nowMs >= this.pipeline.untilMs) {
       const { batch, then, reason, attempt } = this.pipeline;
       this.pipeline = { step: 'idle' };
@@ -506,50 +481,10 @@ export class RoomState {
       if (entry.seq !== this.head.seq + 1) continue;
       this.head = headAfter(entry);
       this.fold.apply(entry);
-      this.remember(entry);
+      this.memory.learn(entry);
       if (entry.writer !== this.settings.writer) this.foreignSeenMs = time.nowMs;
     }
     acknowledge?.();
     this.delivery.offer(entries, time.nowMs, this.out);
-  }
-
-  private remember(entry: Entry): void {
-    this.recent.set(keyOf(entry.by, entry.cid), entry);
-    if (this.recent.size > recentMax) this.recent.delete(this.recent.keys().next().value as string);
-    if (isMessage(entry)) this.noteFact(entry.seq, { by: entry.by, deleted: entry.scrubbed === true });
-    if (entry.kind === 'delete' && entry.target !== undefined) {
-      this.deletedMeanwhile.add(entry.target);
-      const fact = this.facts.get(entry.target);
-      if (fact && fact !== 'absent') this.facts.set(entry.target, { ...fact, deleted: true });
-    }
-  }
-
-  private noteFact(target: number, fact: TargetFact): void {
-    this.facts.set(target, fact);
-    if (this.facts.size > factsMax) this.facts.delete(this.facts.keys().next().value as number);
-  }
-}
-
-/** Whether a stored entry is what this command asks for. A scrubbed text cannot be compared and counts as equal. */
-function sameContent({ write }: WriteCommand, entry: Entry): boolean {
-  switch (write.type) {
-    case 'send':
-      return isMessage(entry) && entry.replyTo === write.replyTo && (entry.scrubbed === true || entry.text === write.text);
-    case 'modify':
-      return entry.kind === 'modify' && entry.target === write.target && (entry.scrubbed === true || entry.text === write.text);
-    case 'delete':
-      return entry.kind === 'delete' && entry.target === write.target;
-    case 'react':
-      return entry.kind === 'react' && entry.target === write.target && entry.emoji === write.emoji && entry.on === write.on;
-    case 'create':
-      return entry.kind === 'room';
-    case 'join':
-      return entry.member?.change === 'joined';
-    case 'leave':
-      return entry.member?.change === 'left';
-    case 'invite':
-      return entry.member?.change === 'invited' && entry.member.user === write.user;
-    case 'kick':
-      return entry.member?.change === 'kicked' && entry.member.user === write.user;
   }
 }

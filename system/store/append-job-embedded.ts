@@ -16,7 +16,8 @@ import { cidIndexKey, controlKey, encodeSeq, entryKey, headKey, keysUnder, seqMa
 import type { EmbeddedEntries } from './entries-embedded.ts';
 import { type Entry, isControl } from './entry.ts';
 import { decodeEntry, encodeEntry, openValue, type StoredEntry, scrub, sealValue } from './entry-document.ts';
-import { advance, type EmbeddedHeads, type HeadState, sealHead } from './heads-embedded.ts';
+import { advance, type HeadState, sealHead } from './head-document-embedded.ts';
+import type { EmbeddedHeads } from './heads-embedded.ts';
 import type { AppendOutcome } from './room-log.ts';
 
 export interface AppendDeps {

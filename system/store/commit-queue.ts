@@ -92,7 +92,7 @@ export class CommitQueue<Job extends CommitJob> {
       this.#arrived = [];
       try {
         const reading = this.#deps.lookUp(jobs);
-        if (reading) await reading;
+        if (reading !== undefined) await reading;
         this.#ready.push(...jobs);
         if (!this.#committing) void this.#commitReady();
       } catch (cause) {
@@ -114,7 +114,7 @@ export class CommitQueue<Job extends CommitJob> {
         taken += 1;
         try {
           const later = job.plan(batch);
-          if (later) await later;
+          if (later !== undefined) await later;
           planned.push(job);
         } catch (cause) {
           this.#settle(job, () => job.failed(cause));

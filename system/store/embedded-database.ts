@@ -35,6 +35,7 @@ export class EmbeddedDatabase {
   #state: 'up' | 'down' | 'closed' = 'up';
   #isDraining = false;
   #downCause: unknown;
+  #retryReason = '';
   #damaged: ReadonlyMap<string, LogCorrupt>;
   #readsInFlight = 0;
   #readsDone: (() => void) | undefined;
@@ -85,7 +86,7 @@ export class EmbeddedDatabase {
 
   /** Runs reads against the open database. Damage is passed on as LevelDB says it; everything else is a Fault. */
   async read<T>(task: (level: Level) => Promise<T>): Promise<T> {
-    while (this.#swap) await this.#swap.catch(() => {});
+    while (this.#swap !== undefined) await this.#swap.catch(() => {});
     const level = this.#level;
     if (!level) throw this.refusal() ?? new Fault('STORE_UNAVAILABLE', 'the store is not open');
     this.#readsInFlight += 1;
@@ -118,7 +119,7 @@ export class EmbeddedDatabase {
     this.#state = 'closed';
     this.#cancelTimer?.();
     // A swap that fails has said so to whoever began it.
-    while (this.#swap) await this.#swap.catch(() => {});
+    while (this.#swap !== undefined) await this.#swap.catch(() => {});
     await this.#shut();
     this.#release();
   }
@@ -127,6 +128,7 @@ export class EmbeddedDatabase {
     if (this.#state !== 'up') return;
     this.#state = 'down';
     this.#downCause = cause;
+    this.#retryReason = '';
     const reason = cause instanceof Error ? cause.message : String(cause);
     this.#options.log.error(
       { ev: 'store.down', dir: this.#options.dir, err: reason },
@@ -151,10 +153,7 @@ export class EmbeddedDatabase {
       });
       await this.#swap;
     } catch (cause) {
-      this.#options.log.debug(
-        { ev: 'store.retry', err: cause instanceof Error ? cause.message : String(cause) },
-        'the data folder still fails',
-      );
+      this.#tellRetry(cause);
       if (this.#state === 'down') this.#tryLater(nextDelayMs);
       return;
     }
@@ -163,6 +162,17 @@ export class EmbeddedDatabase {
     this.#state = 'up';
     this.#options.log.info({ ev: 'store.up', dir: this.#options.dir }, 'the data folder takes writes again');
     this.#options.onState?.('up', 'the data folder takes writes again');
+  }
+
+  /** Each reason once: what keeps the store down may be another thing than what took it down. */
+  #tellRetry(cause: unknown): void {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    if (reason === this.#retryReason) return;
+    this.#retryReason = reason;
+    this.#options.log.warn(
+      { ev: 'store.retry', dir: this.#options.dir, err: reason },
+      'the data folder cannot be taken back yet; trying on',
+    );
   }
 
   async #reopen(): Promise<void> {

@@ -9,43 +9,11 @@ import type { RoomId } from '../ids.ts';
 import type { EmbeddedDatabase } from './embedded-database.ts';
 import { isTableDamage } from './embedded-folder.ts';
 import { entryKey, headKey, keysUnder, seqOfKey } from './embedded-keys.ts';
-import { type Entry, type Head, isControl, isMessage } from './entry.ts';
-import { decodeEntry, openValue, sealValue } from './entry-document.ts';
-
-/** A head, and the last entries of two kinds at or before it: 0 when there is none. */
-export interface HeadState extends Head {
-  readonly lastMessage: number;
-  readonly lastControl: number;
-}
-
-export const emptyHeadState: HeadState = { seq: 0, n: 0, writer: '', lastMessage: 0, lastControl: 0 };
+import { decodeEntry, openValue } from './entry-document.ts';
+import { advance, emptyHeadState, type HeadState, openHead } from './head-document-embedded.ts';
 
 /** About 200 bytes each. */
 const cachedMax = 50_000;
-
-export function advance(head: HeadState, entry: Entry): HeadState {
-  return {
-    seq: entry.seq,
-    n: entry.n,
-    writer: entry.writer,
-    lastMessage: isMessage(entry) ? entry.seq : head.lastMessage,
-    lastControl: isControl(entry) ? entry.seq : head.lastControl,
-  };
-}
-
-export const toHead = ({ seq, n, writer }: HeadState): Head => ({ seq, n, writer });
-
-export function sealHead(room: RoomId, head: HeadState): string {
-  return sealValue(headKey(room), JSON.stringify([head.seq, head.n, head.writer, head.lastMessage, head.lastControl]));
-}
-
-/** undefined: it does not verify. */
-export function openHead(room: RoomId, value: string): HeadState | undefined {
-  const content = openValue(headKey(room), value);
-  if (content === undefined) return undefined;
-  const [seq, n, writer, lastMessage, lastControl] = JSON.parse(content) as [number, number, string, number, number];
-  return { seq, n, writer, lastMessage, lastControl };
-}
 
 export class EmbeddedHeads {
   readonly #database: EmbeddedDatabase;

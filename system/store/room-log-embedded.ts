@@ -1,22 +1,23 @@
 /**
  * RoomLog on the embedded database.
  *
- * Owns: the way of an append into the commit queue, and all reads. Damaged rooms (found at start) are refused here.
+ * Owns: all reads, and the tails. Rooms whose damage was found when the folder was opened are refused here.
  * Guarantees: the contract. Cost of an append of k entries: 2k + 1 keys, one more per control entry and per entry with
  * a target.
  */
 import { LogCorrupt } from '../errors.ts';
 import type { Cid, RoomId, UserId } from '../ids.ts';
-import { type AppendDeps, AppendJob, type BatchView, type StoredDocument } from './append-job-embedded.ts';
-import { checkNumbering, messagesLimit, rejectionOf, windowOf } from './append-rules.ts';
+import { AppendIntake } from './append-intake-embedded.ts';
+import type { AppendJob } from './append-job-embedded.ts';
+import { messagesLimit, windowOf } from './append-rules.ts';
 import type { CidFilters } from './cid-filter-embedded.ts';
 import type { EmbeddedDatabase, Level } from './embedded-database.ts';
 import { isTableDamage } from './embedded-folder.ts';
 import { cidIndexKey, controlKey, decodeSeq, encodeSeq, keysUnder, seqMax, seqOfKey } from './embedded-keys.ts';
 import { EmbeddedEntries } from './entries-embedded.ts';
-import { type Entry, type EntryRef, emptyHead, type Head, isMessage } from './entry.ts';
-import { encodeEntry } from './entry-document.ts';
-import { type EmbeddedHeads, emptyHeadState, toHead } from './heads-embedded.ts';
+import { type Entry, type EntryRef, emptyHead, type Head } from './entry.ts';
+import { emptyHeadState, toHead } from './head-document-embedded.ts';
+import type { EmbeddedHeads } from './heads-embedded.ts';
 import { EmbeddedMessages } from './messages-embedded.ts';
 import type { AppendOutcome, Range, RoomLog } from './room-log.ts';
 
@@ -24,108 +25,35 @@ export interface EmbeddedRoomLogDeps {
   readonly database: EmbeddedDatabase;
   readonly heads: EmbeddedHeads;
   readonly filters: CidFilters;
-  readonly view: BatchView;
   readonly submit: (job: AppendJob) => void;
   readonly onTailError: (cause: unknown) => void;
 }
 
-/** What the keys and checksum of one entry add to its document, about. */
-const entryOverheadChars = 200;
-
 export class EmbeddedRoomLog implements RoomLog {
   readonly #deps: EmbeddedRoomLogDeps;
-  readonly #appendDeps: AppendDeps;
+  readonly #intake: AppendIntake;
   readonly #entries: EmbeddedEntries;
   readonly #messages: EmbeddedMessages;
   readonly #tails = new Set<(room: RoomId, head: Head) => void>();
-  /** Ids of appends that were not answered yet, and how many of these carry each. */
-  readonly #idsInFlight = new Map<string, number>();
 
   constructor(deps: EmbeddedRoomLogDeps) {
     this.#deps = deps;
     this.#entries = new EmbeddedEntries(deps.database);
     this.#messages = new EmbeddedMessages(this.#entries);
-    this.#appendDeps = {
-      database: deps.database,
-      heads: deps.heads,
-      filters: deps.filters,
-      entries: this.#entries,
-      onHead: (room, head) => this.#tell(room, toHead(head)),
-    };
+    const { database, heads, filters } = deps;
+    this.#intake = new AppendIntake(
+      { database, heads, filters, entries: this.#entries, onHead: (room, head) => this.#tell(room, toHead(head)) },
+      deps.submit,
+    );
   }
 
   async append(room: RoomId, after: number, entries: readonly Entry[]): Promise<AppendOutcome> {
-    checkNumbering(room, after, entries);
-    const cause = this.#deps.database.damageOf(room) ?? this.#deps.database.refusal();
-    if (cause) return { type: 'unknown', cause };
-    // Nearly always right; the job encodes again what follows another message than this one.
-    let lastMessage = this.#deps.heads.cached(room)?.lastMessage ?? 0;
-    let chars = 0;
-    const ids = new Set<string>();
-    const documents: StoredDocument[] = [];
-    for (const [index, entry] of entries.entries()) {
-      const document = encodeEntry(entry, lastMessage);
-      documents.push({ document, lastMessage });
-      if (isMessage(entry)) lastMessage = entry.seq;
-      const reason = rejectionOf(entry, document);
-      if (reason !== undefined) return { type: 'rejected', index, reason };
-      chars += document.length + entryOverheadChars;
-      ids.add(`${entry.by}!${entry.cid}`);
-    }
-    if (ids.size !== entries.length) return { type: 'conflict' };
-    return new Promise((resolve, reject) => {
-      const job: AppendJob = new AppendJob(
-        this.#appendDeps,
-        this.#deps.view,
-        { room, after, entries, documents, chars },
-        {
-          resolve: (outcome) => {
-            this.#leave(job);
-            resolve(outcome);
-          },
-          reject: (bug) => {
-            this.#leave(job);
-            reject(bug);
-          },
-        },
-      );
-      for (const key of job.idKeys) {
-        const count = this.#idsInFlight.get(key) ?? 0;
-        if (count > 0) job.idsUncertain = true;
-        this.#idsInFlight.set(key, count + 1);
-      }
-      this.#deps.submit(job);
-    });
+    return this.#intake.append(room, after, entries);
   }
 
-  /** Stage one of the commit queue: heads and ids of these appends, as far as memory does not know them. */
+  /** Stage one of the commit queue. */
   lookUp(jobs: readonly AppendJob[]): Promise<void> | undefined {
-    const { heads, filters } = this.#deps;
-    const unknown = jobs.filter((job) => {
-      const head = heads.cached(job.room);
-      return !head || filters.ask(job.room, head.seq, job.idHashes) === 'unsure';
-    });
-    return unknown.length === 0 ? undefined : this.#lookUpOnDisk(unknown);
-  }
-
-  async #lookUpOnDisk(jobs: readonly AppendJob[]): Promise<void> {
-    const keys = jobs.flatMap((job) => job.idKeys);
-    const idsTaken = this.#deps.database.read(async (level) => {
-      try {
-        return await level.hasMany(keys);
-      } catch (cause) {
-        if (isTableDamage(cause)) return undefined;
-        throw cause;
-      }
-    });
-    const [taken] = await Promise.all([idsTaken, this.#deps.heads.getMany(jobs.map(({ room }) => room))]);
-    let position = 0;
-    for (const job of jobs) {
-      // Somebody's index cannot be read: each job asks for itself, so that only the damaged room is refused.
-      if (!taken) job.idsUncertain = true;
-      else if (taken.slice(position, position + job.idKeys.length).includes(true)) job.idTaken = true;
-      position += job.idKeys.length;
-    }
+    return this.#intake.lookUp(jobs);
   }
 
   async read(room: RoomId, range: Range): Promise<readonly Entry[]> {
@@ -279,14 +207,6 @@ export class EmbeddedRoomLog implements RoomLog {
   #refuseDamaged(room: RoomId): void {
     const damage = this.#deps.database.damageOf(room);
     if (damage) throw damage;
-  }
-
-  #leave(job: AppendJob): void {
-    for (const key of job.idKeys) {
-      const count = (this.#idsInFlight.get(key) ?? 1) - 1;
-      if (count === 0) this.#idsInFlight.delete(key);
-      else this.#idsInFlight.set(key, count);
-    }
   }
 
   #tell(room: RoomId, head: Head): void {

@@ -5,7 +5,7 @@
  * at once with `unknown` and STORE_UNAVAILABLE, and the store comes back by itself (embedded-database).
  * Faults of opening: STORE_LOCKED, STORE_UNWRITABLE, STORE_FORMAT, STORE_CORRUPT; each says what to do.
  */
-import { AppendJob, BatchView } from './append-job-embedded.ts';
+import { AppendJob } from './append-job-embedded.ts';
 import { CidFilters } from './cid-filter-embedded.ts';
 import { CommitQueue } from './commit-queue.ts';
 import { EmbeddedDatabase, type EmbeddedDatabaseOptions } from './embedded-database.ts';
@@ -33,7 +33,6 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     database,
     heads,
     filters,
-    view: new BatchView(),
     submit: (job) => queue.submit(job),
     onTailError: (cause) =>
       options.log.error({ ev: 'store.tail', err: cause instanceof Error ? cause.message : String(cause) }, 'a listener of the tail failed'),

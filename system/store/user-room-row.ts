@@ -2,6 +2,7 @@
  * UserRoomRow: what both twins of UserRooms keep for one (user, room), and how pend and settle change it. Pure.
  */
 import type { RoomId } from '../ids.ts';
+import { openValue, sealValue } from './entry-document.ts';
 import type { MembershipRow, UserRoom } from './user-rooms.ts';
 
 export interface UserRoomRow {
@@ -27,4 +28,17 @@ export function settleRow(row: UserRoomRow | undefined, says: MembershipRow): Us
 export function toUserRoom(room: RoomId, row: UserRoomRow): UserRoom | undefined {
   if (!row.pending && !row.member) return undefined;
   return { room, state: row.pending ? 'pending' : 'in', joinedSeq: row.joinedSeq, joinedN: row.joinedN };
+}
+
+/** The row as a value under its key. */
+export const sealRow = (key: string, row: UserRoomRow): string =>
+  sealValue(key, JSON.stringify([row.pending ? 1 : 0, row.member ? 1 : 0, row.seq, row.joinedSeq, row.joinedN]));
+
+/** A row that does not verify counts as pending: then the log is asked, and the row settled anew. */
+export function openRow(key: string, value: string | undefined): UserRoomRow | undefined {
+  if (value === undefined) return undefined;
+  const content = openValue(key, value);
+  if (content === undefined) return pendRow(undefined);
+  const [pending, member, seq, joinedSeq, joinedN] = JSON.parse(content) as [number, number, number, number, number];
+  return { pending: pending === 1, member: member === 1, seq, joinedSeq, joinedN };
 }

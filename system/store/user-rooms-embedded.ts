@@ -6,8 +6,7 @@ import type { RoomId, UserId } from '../ids.ts';
 import type { CommitBatch, CommitJob } from './commit-queue.ts';
 import type { EmbeddedDatabase } from './embedded-database.ts';
 import { keysUnder, userRoomKey } from './embedded-keys.ts';
-import { openValue, sealValue } from './entry-document.ts';
-import { pendRow, settleRow, toUserRoom, type UserRoomRow } from './user-room-row.ts';
+import { openRow, pendRow, sealRow, settleRow, toUserRoom, type UserRoomRow } from './user-room-row.ts';
 import type { MembershipRow, UserRoom, UserRooms } from './user-rooms.ts';
 
 /** What a row and its key take, about. */
@@ -99,16 +98,4 @@ export class EmbeddedUserRooms implements UserRooms {
     if (changes.length === 0) return;
     await new Promise<void>((resolve, reject) => this.#submit(new RowsJob(this.#database, changes, { resolve, reject })));
   }
-}
-
-export const sealRow = (key: string, row: UserRoomRow): string =>
-  sealValue(key, JSON.stringify([row.pending ? 1 : 0, row.member ? 1 : 0, row.seq, row.joinedSeq, row.joinedN]));
-
-/** A row that does not verify counts as pending: then the log is asked, and the row settled anew. */
-function openRow(key: string, value: string | undefined): UserRoomRow | undefined {
-  if (value === undefined) return undefined;
-  const content = openValue(key, value);
-  if (content === undefined) return pendRow(undefined);
-  const [pending, member, seq, joinedSeq, joinedN] = JSON.parse(content) as [number, number, number, number, number];
-  return { pending: pending === 1, member: member === 1, seq, joinedSeq, joinedN };
 }

@@ -9,9 +9,8 @@ import type { RoomId } from '../ids.ts';
 import { cidIndexKey, decodeSeq, encodeSeq, headKey, targetKey } from './embedded-keys.ts';
 import { isControl } from './entry.ts';
 import { decodeEntry, openValue, type StoredEntry } from './entry-document.ts';
-import { openHead } from './heads-embedded.ts';
-import { pendRow } from './user-room-row.ts';
-import { sealRow } from './user-rooms-embedded.ts';
+import { openHead } from './head-document-embedded.ts';
+import { pendRow, sealRow } from './user-room-row.ts';
 import { type Put, type ReadWrites, readWrites, type Write } from './write-batch.ts';
 
 export interface Salvage {

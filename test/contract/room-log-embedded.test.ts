@@ -2,11 +2,9 @@
 import { afterAll, describe } from 'vitest';
 import { embeddedStores } from '../support/embedded-stores.ts';
 import { roomLogContract } from './room-log.contract.ts';
-import { roomLogModelContract } from './room-log-model.contract.ts';
 
 describe('RoomLog embedded', () => {
   const stores = embeddedStores();
   afterAll(() => stores.removeAll());
-  roomLogContract(stores);
-  roomLogModelContract(stores, 60);
+  roomLogContract(stores, 60);
 });

@@ -9,7 +9,7 @@ import { type Entry, emptyHead, headAfter, isControl, isMessage } from '../../sy
 import type { Range } from '../../system/store/room-log.ts';
 import type { RoomStore } from '../../system/store/room-store.ts';
 import { cid, entriesAfter, room, user } from '../support/entries.ts';
-import type { StoreFactory } from './room-log.contract.ts';
+import type { StoreFactory } from '../support/store-stories.ts';
 
 const roomIds = ['a', 'a-', '__proto__'];
 

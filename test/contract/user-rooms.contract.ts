@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import type { RoomStore } from '../../system/store/room-store.ts';
 import type { MembershipRow } from '../../system/store/user-rooms.ts';
 import { room, user } from '../support/entries.ts';
-import type { StoreFactory } from './room-log.contract.ts';
+import type { StoreFactory } from '../support/store-stories.ts';
 
 const ada = user('ada');
 

@@ -226,6 +226,20 @@ describe('an embedded store with a flipped bit in a table', () => {
     expect(refused).toBeGreaterThan(30);
   });
 
+  it('refuses to open when the index or the filter of a table is damaged: with these, whole rooms would look empty', async () => {
+    const bytes = readFileSync(newest(dir, '.ldb'));
+    const footerBytes = 48;
+    for (let back = footerBytes + 10; back < bytes.length * 0.02; back += 67) {
+      const copy = copyOf(dir);
+      writeFileSync(newest(copy, '.ldb'), flipped(bytes, (bytes.length - back) * 8 + (back % 8)));
+      await expect(open(copy), `byte ${back} from the end`).rejects.toMatchObject({
+        code: 'STORE_CORRUPT',
+        message: expect.stringMatching(/\d+\.ldb is damaged at offset \d+/),
+      });
+      remove(copy);
+    }
+  });
+
   it('goes on after LevelDB meets the damage while compacting, and loses nothing of the other rooms', { timeout: 60_000 }, async () => {
     const copy = copyOf(dir);
     const path = newest(copy, '.ldb');

@@ -129,6 +129,8 @@ async function expectRefusing(
         .filter((place) => !acked.has(place)),
     ).toEqual([]);
     expect((await store.log.messages(room(id), { before: known + 1, limit: 100 }, known)).length).toBe(Math.min(known, 100));
+    // What was not written is not in sight either.
+    expect((await store.log.heads([room(id)]))[0]?.seq).toBe(known);
   }
   expect(states).toEqual(['down']);
   expect(lines.filter(({ ev }) => ev === 'store.down')).toHaveLength(1);

@@ -74,8 +74,16 @@ export class Checker {
 
   invoked(witness: Witness, room: RoomId, command: WriteCommand): SendRecord {
     const record: SendRecord = {
-      witness, room, command, invokedMs: this.world.nowMs, invokedHead: this.knownHead(room),
-      attempts: 0, ackedSeq: undefined, ackedMs: 0, refused: undefined, isDecided: false,
+      witness,
+      room,
+      command,
+      invokedMs: this.world.nowMs,
+      invokedHead: this.knownHead(room),
+      attempts: 0,
+      ackedSeq: undefined,
+      ackedMs: 0,
+      refused: undefined,
+      isDecided: false,
     };
     this.sends.push(record);
     this.world.count('sends');
@@ -102,7 +110,11 @@ export class Checker {
     record.refused = code;
     if (code === 'CONFLICT') this.fail('I5 one ack', room, `${witness.name} ${command.cid}: the retry of one command is taken for another`);
     if (code !== 'PAYLOAD_TOO_LARGE' && !this.isRefusable(record, this.store.log(room).headSeq)) {
-      this.fail('I11 authority', room, `${witness.name} ${command.cid} refused with ${code}, but at every head from ${record.invokedHead} on it was allowed`);
+      this.fail(
+        'I11 authority',
+        room,
+        `${witness.name} ${command.cid} refused with ${code}, but at every head from ${record.invokedHead} on it was allowed`,
+      );
     }
   }
 
@@ -111,9 +123,14 @@ export class Checker {
     const what = `${witness.name} ${command.cid}`;
     const stored = this.store.log(room).at(entry.seq);
     if (!stored || stored.cid !== command.cid || stored.by !== command.by) {
-      this.fail('I1 durable', room, `${what} acknowledged as ${entry.seq}, where the committed log has ${stored ? `${stored.by}/${stored.cid}` : 'nothing'}`);
+      this.fail(
+        'I1 durable',
+        room,
+        `${what} acknowledged as ${entry.seq}, where the committed log has ${stored ? `${stored.by}/${stored.cid}` : 'nothing'}`,
+      );
     }
-    if (record.ackedSeq !== undefined && record.ackedSeq !== entry.seq) this.fail('I5 one ack', room, `${what} acknowledged as ${record.ackedSeq} and as ${entry.seq}`);
+    if (record.ackedSeq !== undefined && record.ackedSeq !== entry.seq)
+      this.fail('I5 one ack', room, `${what} acknowledged as ${record.ackedSeq} and as ${entry.seq}`);
     this.world.count(dup ? 'acked as duplicate' : 'acked');
     this.told(room, entry.seq);
     record.ackedSeq = entry.seq;
@@ -171,8 +188,14 @@ export class Checker {
     const log = this.store.log(room);
     const stored = log.at(entry.seq);
     const isSame = stored && stored.by === entry.by && stored.cid === entry.cid && stored.kind === entry.kind && stored.n === entry.n;
-    if (!isSame) this.fail('I6 agreement', room, `${witness.name} is shown ${entry.seq} as ${entry.by}/${entry.cid}, the committed log has ${stored ? `${stored.by}/${stored.cid}` : 'nothing'}`);
-    if (!stored.scrubbed && !entry.scrubbed && stored.text !== entry.text) this.fail('I6 agreement', room, `${witness.name} is shown another text of ${entry.seq}`);
+    if (!isSame)
+      this.fail(
+        'I6 agreement',
+        room,
+        `${witness.name} is shown ${entry.seq} as ${entry.by}/${entry.cid}, the committed log has ${stored ? `${stored.by}/${stored.cid}` : 'nothing'}`,
+      );
+    if (!stored.scrubbed && !entry.scrubbed && stored.text !== entry.text)
+      this.fail('I6 agreement', room, `${witness.name} is shown another text of ${entry.seq}`);
     this.told(room, entry.seq);
     this.showings.push({ witness, room, seq: entry.seq, head: log.headSeq });
     this.world.count('shown');
@@ -182,9 +205,13 @@ export class Checker {
     const asked = this.opens.get(`${witness.name} ${request}`);
     const log = this.store.log(room);
     if (!asked) return;
-    const isDenied = outcome.type === 'refused' ? outcome.code === 'NOT_FOUND' || outcome.code === 'FORBIDDEN' : outcome.type === 'opened' && (outcome.verdict === 'denied' || outcome.verdict === 'gone');
+    const isDenied =
+      outcome.type === 'refused'
+        ? outcome.code === 'NOT_FOUND' || outcome.code === 'FORBIDDEN'
+        : outcome.type === 'opened' && (outcome.verdict === 'denied' || outcome.verdict === 'gone');
     if (isDenied) {
-      if (!this.wasOutside(room, witness.user, asked.head, log.headSeq)) this.fail('I11 authority', room, `${witness.name} may not open, but is a member since before it asked`);
+      if (!this.wasOutside(room, witness.user, asked.head, log.headSeq))
+        this.fail('I11 authority', room, `${witness.name} may not open, but is a member since before it asked`);
       this.world.count('open denied');
     }
     if (outcome.type !== 'opened' || isDenied) return;
@@ -195,7 +222,8 @@ export class Checker {
     if (verdict === 'replay') {
       const first = entries[0]?.seq ?? (since ?? -1) + 1;
       const last = entries.at(-1)?.seq ?? since;
-      if (first !== (since ?? -1) + 1 || last !== upTo) this.fail('I7 order', room, `${witness.name} resumes since ${since}, gets ${first}..${last}, told up to ${upTo}`);
+      if (first !== (since ?? -1) + 1 || last !== upTo)
+        this.fail('I7 order', room, `${witness.name} resumes since ${since}, gets ${first}..${last}, told up to ${upTo}`);
       return;
     }
     if (since !== undefined && (upTo < since || head - since <= this.world.options.settings.resumeEntriesMax)) {
@@ -205,10 +233,17 @@ export class Checker {
   }
 
   private pageIsExact(witness: Witness, room: RoomId, entries: readonly Entry[], upTo: number): void {
-    const messages = this.store.log(room).committed().filter((entry) => isMessage(entry) && entry.seq <= upTo);
-    const wanted = messages.slice(messages.length - entries.length).map((entry) => entry.seq).join(' ');
+    const messages = this.store
+      .log(room)
+      .committed()
+      .filter((entry) => isMessage(entry) && entry.seq <= upTo);
+    const wanted = messages
+      .slice(messages.length - entries.length)
+      .map((entry) => entry.seq)
+      .join(' ');
     const shown = entries.map((entry) => entry.seq).join(' ');
-    if (wanted !== shown || (entries.length === 0 && messages.length > 0)) this.fail('I7 order', room, `${witness.name} opens up to ${upTo} with messages ${shown || 'none'} instead of ${wanted || 'some'}`);
+    if (wanted !== shown || (entries.length === 0 && messages.length > 0))
+      this.fail('I7 order', room, `${witness.name} opens up to ${upTo} with messages ${shown || 'none'} instead of ${wanted || 'some'}`);
     for (const entry of entries) this.agrees(witness, room, entry);
   }
 

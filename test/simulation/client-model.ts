@@ -4,13 +4,14 @@
  *
  * It believes what it is told and checks nothing: every fact goes to the checker.
  */
-import type { RoomWrite, WriteCommand } from '../../actors/room-fold.ts';
+import type { WriteCommand } from '../../actors/room-fold.ts';
 import type { AnsweredOutcome } from '../../actors/room-protocol.ts';
 import { errorTable } from '../../system/errors.ts';
 import type { Cid, RoomId, UserId } from '../../system/ids.ts';
 import { type Entry, isMessage } from '../../system/store/entry.ts';
 import type { Checker, SendRecord } from './checker.ts';
 import { type ClientSide, Connection, type Frame } from './connection.ts';
+import { compose } from './conversation.ts';
 import type { NodeModel } from './node-model.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
@@ -39,7 +40,15 @@ export class ClientModel implements ClientSide {
   private readonly others: readonly UserId[];
   private requests = 0;
 
-  constructor(world: World, index: number, user: UserId, others: readonly UserId[], rooms: readonly RoomId[], nodes: readonly NodeModel[], checker: Checker) {
+  constructor(
+    world: World,
+    index: number,
+    user: UserId,
+    others: readonly UserId[],
+    rooms: readonly RoomId[],
+    nodes: readonly NodeModel[],
+    checker: Checker,
+  ) {
     this.world = world;
     this.name = `c${index + 1}`;
     this.user = user;
@@ -47,7 +56,16 @@ export class ClientModel implements ClientSide {
     this.nodes = nodes;
     this.checker = checker;
     this.random = world.random(`client ${this.name}`);
-    this.views = rooms.map((room) => ({ room, last: undefined, epoch: undefined, isOpen: false, openRequest: undefined, sending: undefined, sent: 0, messages: [] }));
+    this.views = rooms.map((room) => ({
+      room,
+      last: undefined,
+      epoch: undefined,
+      isOpen: false,
+      openRequest: undefined,
+      sending: undefined,
+      sent: 0,
+      messages: [],
+    }));
     world.after(this.random.int(0, 100), () => this.connect());
     for (const view of this.views) this.thinkLater(view);
   }
@@ -65,7 +83,8 @@ export class ClientModel implements ClientSide {
     const connection = new Connection(this.world, `${this.name}#${(this.requests += 1)}`, this.user, this, node);
     this.connection = connection;
     node.accept(connection);
-    if (this.world.isTracing) for (const { room } of this.views) this.world.say(room, `${this.name} ${this.user} connects to ${node.name} as ${connection.id}`);
+    if (this.world.isTracing)
+      for (const { room } of this.views) this.world.say(room, `${this.name} ${this.user} connects to ${node.name} as ${connection.id}`);
     for (const view of this.views) {
       this.open(view);
       if (view.sending) this.send(view);
@@ -98,7 +117,13 @@ export class ClientModel implements ClientSide {
     view.openRequest = { id, since };
     view.isOpen = false;
     this.checker.opening(this, view.room, id, since);
-    connection.request(id, { type: 'open', room: view.room, limit: this.random.int(1, 10), ...(since === undefined ? {} : { since }), ...(view.epoch === undefined ? {} : { epoch: view.epoch }) });
+    connection.request(id, {
+      type: 'open',
+      room: view.room,
+      limit: this.random.int(1, 10),
+      ...(since === undefined ? {} : { since }),
+      ...(view.epoch === undefined ? {} : { epoch: view.epoch }),
+    });
     this.world.after(this.random.int(6000, 8000), () => {
       if (view.openRequest?.id === id) this.suspect(connection);
     });
@@ -134,7 +159,8 @@ export class ClientModel implements ClientSide {
       view.last = entry.seq;
       if (isMessage(entry)) view.messages.push(entry.seq);
     }
-    if (this.world.isTracing && entries.length > 0) this.world.say(view.room, `${this.name} ${this.user} is shown ${entries.map((entry) => entry.seq).join(' ')}`);
+    if (this.world.isTracing && entries.length > 0)
+      this.world.say(view.room, `${this.name} ${this.user} is shown ${entries.map((entry) => entry.seq).join(' ')}`);
   }
 
   private reopenLater(view: RoomView, connection: Connection): void {
@@ -146,7 +172,11 @@ export class ClientModel implements ClientSide {
   private onOpened(view: RoomView, connection: Connection, request: number, from: string, outcome: AnsweredOutcome): void {
     const since = view.openRequest?.since;
     view.openRequest = undefined;
-    if (this.world.isTracing) this.world.say(view.room, `${this.name} ${this.user} opened since ${since}: ${outcome.type === 'opened' ? `${outcome.verdict} up to ${outcome.upTo} of ${outcome.head}` : outcome.type === 'refused' ? outcome.code : outcome.type}`);
+    if (this.world.isTracing)
+      this.world.say(
+        view.room,
+        `${this.name} ${this.user} opened since ${since}: ${outcome.type === 'opened' ? `${outcome.verdict} up to ${outcome.upTo} of ${outcome.head}` : outcome.type === 'refused' ? outcome.code : outcome.type}`,
+      );
     this.checker.opened(this, view.room, request, from, since, outcome);
     if (outcome.type !== 'opened' || outcome.verdict === 'denied' || outcome.verdict === 'gone') return this.reopenLater(view, connection);
     view.isOpen = true;
@@ -193,24 +223,13 @@ export class ClientModel implements ClientSide {
     }
     if (view.sending || view.sent >= options.opsPerClient) return;
     view.sent += 1;
-    const command: WriteCommand = { by: this.user, cid: `${this.name}-${view.sent}` as Cid, write: this.compose(view) };
+    const command: WriteCommand = {
+      by: this.user,
+      cid: `${this.name}-${view.sent}` as Cid,
+      write: compose(this.random, `text ${this.name} ${view.sent}`, view.messages, this.others),
+    };
     view.sending = { command, request: 0, record: this.checker.invoked(this, view.room, command) };
     this.send(view);
-  }
-
-  private compose(view: RoomView): RoomWrite {
-    const { random } = this;
-    const target = view.messages.length > 0 && !random.chance(0.05) ? random.pick(view.messages) : random.int(1, 30);
-    const roll = random.int(1, 100);
-    const text = `text ${this.name} ${view.sent}`;
-    if (roll <= 55) return { type: 'send', text };
-    if (roll <= 62) return { type: 'send', text, replyTo: target };
-    if (roll <= 70) return { type: 'modify', target, text };
-    if (roll <= 75) return { type: 'delete', target };
-    if (roll <= 80) return { type: 'react', target, emoji: '+', on: random.chance(0.7) };
-    if (roll <= 86) return { type: 'kick', user: random.pick(this.others) };
-    if (roll <= 93) return { type: 'invite', user: random.pick(this.others) };
-    return roll <= 97 ? { type: 'join' } : { type: 'leave' };
   }
 
   private send(view: RoomView): void {
@@ -220,7 +239,11 @@ export class ClientModel implements ClientSide {
     const id = (this.requests += 1);
     sending.request = id;
     this.checker.attempted(sending.record);
-    if (this.world.isTracing) this.world.say(view.room, `${this.name} ${this.user} sends ${sending.command.cid} ${JSON.stringify(sending.command.write)} by ${connection.id}`);
+    if (this.world.isTracing)
+      this.world.say(
+        view.room,
+        `${this.name} ${this.user} sends ${sending.command.cid} ${JSON.stringify(sending.command.write)} by ${connection.id}`,
+      );
     connection.request(id, { type: 'command', room: view.room, command: sending.command });
     this.world.after(this.random.int(300, 4000), () => {
       if (view.sending !== sending || sending.request !== id) return;
@@ -231,7 +254,11 @@ export class ClientModel implements ClientSide {
   }
 
   private onAnswer(view: RoomView, sending: NonNullable<RoomView['sending']>, from: string, outcome: AnsweredOutcome): void {
-    if (this.world.isTracing) this.world.say(view.room, `${this.name} ${this.user} hears of ${sending.command.cid}: ${outcome.type === 'stored' ? `stored as ${outcome.entry.seq}${outcome.dup ? ' (dup)' : ''}` : outcome.type === 'refused' ? outcome.code : outcome.type} from ${from}`);
+    if (this.world.isTracing)
+      this.world.say(
+        view.room,
+        `${this.name} ${this.user} hears of ${sending.command.cid}: ${outcome.type === 'stored' ? `stored as ${outcome.entry.seq}${outcome.dup ? ' (dup)' : ''}` : outcome.type === 'refused' ? outcome.code : outcome.type} from ${from}`,
+      );
     this.checker.answered(sending.record, from, outcome);
     if (outcome.type === 'refused' && errorTable[outcome.code].retryable) {
       sending.request = 0;
@@ -250,7 +277,8 @@ export class ClientModel implements ClientSide {
     const { connection, random } = this;
     if (!connection) return;
     if (random.chance(options.cut)) {
-      if (this.world.isTracing) for (const { room } of this.views) this.world.say(room, `${this.name} ${this.user} CUT of ${connection.id}`);
+      if (this.world.isTracing)
+        for (const { room } of this.views) this.world.say(room, `${this.name} ${this.user} CUT of ${connection.id}`);
       this.world.count('cut');
       connection.cut();
     } else if (random.chance(options.slow)) connection.stall(random.int(100, 2500));

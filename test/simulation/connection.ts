@@ -2,10 +2,11 @@
  * Connection: one socket between a client and a node, with the bounded sink of the node's side. First in, first out;
  * what was taken is lost when it is cut, and each side learns of the cut in its own time.
  */
-import type { AnsweredOutcome, ReaderId } from '../../actors/room-protocol.ts';
+
 import type { WriteCommand } from '../../actors/room-fold.ts';
-import type { Entry } from '../../system/store/entry.ts';
+import type { AnsweredOutcome, ReaderId } from '../../actors/room-protocol.ts';
 import type { RoomId, UserId } from '../../system/ids.ts';
+import type { Entry } from '../../system/store/entry.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
@@ -18,7 +19,13 @@ export type Request =
 export type Frame =
   | { readonly type: 'entries'; readonly room: RoomId; readonly entries: readonly Entry[] }
   | { readonly type: 'gone'; readonly room: RoomId; readonly reason: 'kicked' | 'left' | 'unavailable' }
-  | { readonly type: 'answer'; readonly room: RoomId; readonly request: number; readonly from: string; readonly outcome: AnsweredOutcome | { readonly type: 'page'; readonly upTo: number } };
+  | {
+      readonly type: 'answer';
+      readonly room: RoomId;
+      readonly request: number;
+      readonly from: string;
+      readonly outcome: AnsweredOutcome | { readonly type: 'page'; readonly upTo: number };
+    };
 
 export interface ClientSide {
   onFrame(connection: Connection, frame: Frame): void;

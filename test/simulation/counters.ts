@@ -42,5 +42,7 @@ export function neverHappened(counters: Counters): string[] {
 
 export function counterTable(counters: Counters): string {
   const rows = Object.entries(counters).sort(([a], [b]) => (a < b ? -1 : 1));
-  return rows.map(([name, value]) => `  ${String(value).padStart(9)}  ${name}${mustHappen[name] ? `: ${mustHappen[name]}` : ''}`).join('\n');
+  return rows
+    .map(([name, value]) => `  ${String(value).padStart(9)}  ${name}${mustHappen[name] ? `: ${mustHappen[name]}` : ''}`)
+    .join('\n');
 }

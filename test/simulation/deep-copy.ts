@@ -45,7 +45,8 @@ export function fingerprint(value: object): string {
     }
     if (inner instanceof Map) return [...inner];
     if (inner instanceof Set) return [...inner];
-    if (typeof inner === 'object' && inner !== null && 'cid' in inner && 'seq' in inner) return `${String(inner.seq)}/${String(inner.cid)}/${String((inner as { writer?: string }).writer)}`;
+    if (typeof inner === 'object' && inner !== null && 'cid' in inner && 'seq' in inner)
+      return `${String(inner.seq)}/${String(inner.cid)}/${String((inner as { writer?: string }).writer)}`;
     return inner;
   });
   let a = 0x811c9dc5;

@@ -5,8 +5,8 @@
  */
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { WriteCommand } from '../../actors/room-fold.ts';
-import type { Entry } from '../../system/store/entry.ts';
 import type { Cid, UserId } from '../../system/ids.ts';
+import type { Entry } from '../../system/store/entry.ts';
 import { deepCopy, fingerprint } from './deep-copy.ts';
 import { type Budget, ExhaustiveModel } from './exhaustive-model.ts';
 import { buildMutant } from './mutant-build.ts';
@@ -24,25 +24,71 @@ export interface Scenario {
 const [ann, bob] = ['ann', 'bob'] as unknown as [UserId, UserId];
 const say = (by: UserId, cid: string): WriteCommand => ({ by, cid: cid as Cid, write: { type: 'send', text: cid } });
 const birth: Entry = {
-  seq: 1, n: 0, kind: 'room', by: ann, at: 0, cid: 'birth' as Cid, writer: 'before',
-  room: { kind: 'group', public: false, members: [{ user: ann, role: 'owner' }, { user: bob, role: 'member' }] },
+  seq: 1,
+  n: 0,
+  kind: 'room',
+  by: ann,
+  at: 0,
+  cid: 'birth' as Cid,
+  writer: 'before',
+  room: {
+    kind: 'group',
+    public: false,
+    members: [
+      { user: ann, role: 'owner' },
+      { user: bob, role: 'member' },
+    ],
+  },
 };
 const kick: WriteCommand = { by: ann, cid: 'kick' as Cid, write: { type: 'kick', user: bob } };
 
 export const scenarios: readonly Scenario[] = [
-  { name: 'one command through both writers, two fail-overs', commands: [[say(bob, 'x')], [say(bob, 'x')]], budget: { failOvers: 2, unknowns: 0 }, deep: { failOvers: 2, unknowns: 2 } },
-  { name: 'one command through both writers, unknown outcomes', commands: [[say(bob, 'x')], [say(bob, 'x')]], budget: { failOvers: 1, unknowns: 1 }, deep: { failOvers: 1, unknowns: 3 } },
-  { name: 'and another beside it', commands: [[say(bob, 'x')], [say(ann, 'y'), say(bob, 'x')]], budget: { failOvers: 1, unknowns: 0 }, deep: { failOvers: 1, unknowns: 1 } },
-  { name: 'and the author is removed meanwhile', commands: [[say(bob, 'x')], [kick, say(bob, 'x')]], budget: { failOvers: 1, unknowns: 0 }, deep: { failOvers: 2, unknowns: 1 } },
-  { name: 'and the author is removed, with an unknown outcome', commands: [[say(bob, 'x')], [kick, say(bob, 'x')]], budget: { failOvers: 0, unknowns: 1 }, deep: { failOvers: 0, unknowns: 2 } },
-  { name: 'two in a batch', commands: [[say(bob, 'x'), say(ann, 'y')], [say(bob, 'x')]], budget: { failOvers: 1, unknowns: 0 }, deep: { failOvers: 1, unknowns: 1 } },
+  {
+    name: 'one command through both writers, two fail-overs',
+    commands: [[say(bob, 'x')], [say(bob, 'x')]],
+    budget: { failOvers: 2, unknowns: 0 },
+    deep: { failOvers: 2, unknowns: 2 },
+  },
+  {
+    name: 'one command through both writers, unknown outcomes',
+    commands: [[say(bob, 'x')], [say(bob, 'x')]],
+    budget: { failOvers: 1, unknowns: 1 },
+    deep: { failOvers: 1, unknowns: 3 },
+  },
+  {
+    name: 'and another beside it',
+    commands: [[say(bob, 'x')], [say(ann, 'y'), say(bob, 'x')]],
+    budget: { failOvers: 1, unknowns: 0 },
+    deep: { failOvers: 1, unknowns: 1 },
+  },
+  {
+    name: 'and the author is removed meanwhile',
+    commands: [[say(bob, 'x')], [kick, say(bob, 'x')]],
+    budget: { failOvers: 1, unknowns: 0 },
+    deep: { failOvers: 2, unknowns: 1 },
+  },
+  {
+    name: 'and the author is removed, with an unknown outcome',
+    commands: [[say(bob, 'x')], [kick, say(bob, 'x')]],
+    budget: { failOvers: 0, unknowns: 1 },
+    deep: { failOvers: 0, unknowns: 2 },
+  },
+  {
+    name: 'two in a batch',
+    commands: [[say(bob, 'x'), say(ann, 'y')], [say(bob, 'x')]],
+    budget: { failOvers: 1, unknowns: 0 },
+    deep: { failOvers: 1, unknowns: 1 },
+  },
 ];
 
 /**
  * The real machine, but it looks at an uncommitted winner twice and not seven times before it tries again: the looks
  * differ in nothing, and each multiplies the states.
  */
-export const fewLooks: Mutant = { name: 'few looks', patch: { file: 'room-state.ts', find: 'const conflictLooksMax = 6;', replace: 'const conflictLooksMax = 1;' } };
+export const fewLooks: Mutant = {
+  name: 'few looks',
+  patch: { file: 'room-state.ts', find: 'const conflictLooksMax = 6;', replace: 'const conflictLooksMax = 1;' },
+};
 
 export async function machineOf(mutant: Mutant): Promise<MachineClass> {
   const path = await buildMutant(mutant);
@@ -56,7 +102,11 @@ export interface Exploration {
   readonly violation: { readonly invariant: string; readonly message: string; readonly path: readonly string[] } | undefined;
 }
 
-export function explore({ commands, budget }: Pick<Scenario, 'commands' | 'budget'>, machine: MachineClass, statesMax = Number.POSITIVE_INFINITY): Exploration {
+export function explore(
+  { commands, budget }: Pick<Scenario, 'commands' | 'budget'>,
+  machine: MachineClass,
+  statesMax = Number.POSITIVE_INFINITY,
+): Exploration {
   const seen = new Set<string>();
   const path: string[] = [];
   let ends = 0;
@@ -96,7 +146,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const { name, commands, budget, deep } of scenarios) {
     const startedMs = performance.now();
     const { states, ends, violation } = explore({ commands, budget: process.argv[2] === 'deep' ? deep : budget }, machine);
-    process.stdout.write(`${name}: ${states} states, ${ends} ends, ${Math.round(performance.now() - startedMs)} ms${violation ? `\n${violation.message}\n  ${violation.path.join('\n  ')}` : ''}\n`);
+    process.stdout.write(
+      `${name}: ${states} states, ${ends} ends, ${Math.round(performance.now() - startedMs)} ms${violation ? `\n${violation.message}\n  ${violation.path.join('\n  ')}` : ''}\n`,
+    );
     if (violation) process.exitCode = 1;
   }
 }

@@ -15,7 +15,8 @@ export function checkLog(room: RoomId, store: StoreModel, checker: Checker): voi
   const fail = (invariant: string, detail: string): never => {
     throw new Violation(invariant, room, detail);
   };
-  for (const [index, entry] of entries.entries()) if (entry.seq !== index + 1) fail('I2 hole-free', `entry ${index + 1} of the log has seq ${entry.seq}`);
+  for (const [index, entry] of entries.entries())
+    if (entry.seq !== index + 1) fail('I2 hole-free', `entry ${index + 1} of the log has seq ${entry.seq}`);
 
   const sends = new Map(checker.sends.filter((send) => send.room === room).map((send) => [`${send.command.by}/${send.command.cid}`, send]));
   const seen = new Set<string>();
@@ -44,7 +45,8 @@ export function checkLog(room: RoomId, store: StoreModel, checker: Checker): voi
   for (const send of sends.values()) {
     if (send.ackedSeq === undefined) continue;
     const stored = log.at(send.ackedSeq);
-    if (stored?.cid !== send.command.cid || stored.by !== send.command.by) fail('I1 durable', `${send.witness.name} ${send.command.cid} acknowledged as ${send.ackedSeq} is not there`);
+    if (stored?.cid !== send.command.cid || stored.by !== send.command.by)
+      fail('I1 durable', `${send.witness.name} ${send.command.cid} acknowledged as ${send.ackedSeq} is not there`);
   }
   checkRealTime([...sends.values()], fail);
   checkMembership(room, entries, checker);
@@ -52,7 +54,17 @@ export function checkLog(room: RoomId, store: StoreModel, checker: Checker): voi
 
 function matches(send: SendRecord, entry: Entry, fail: (invariant: string, detail: string) => never): void {
   const { write } = send.command;
-  const kindOf: Record<RoomWrite['type'], string> = { create: 'room', join: 'member', leave: 'member', invite: 'member', kick: 'member', send: 'replyTo' in write ? 'reply' : 'message', modify: 'modify', delete: 'delete', react: 'react' };
+  const kindOf: Record<RoomWrite['type'], string> = {
+    create: 'room',
+    join: 'member',
+    leave: 'member',
+    invite: 'member',
+    kick: 'member',
+    send: 'replyTo' in write ? 'reply' : 'message',
+    modify: 'modify',
+    delete: 'delete',
+    react: 'react',
+  };
   const isSame =
     entry.kind === kindOf[write.type] &&
     (!('text' in write) || entry.scrubbed === true || entry.text === write.text) &&
@@ -83,7 +95,8 @@ function checkMembership(room: RoomId, entries: readonly Entry[], checker: Check
     const authority = new Authority();
     const isIn = [false, ...entries.map((entry) => (authority.apply(entry), authority.isMember(user)))];
     for (const { witness, seq, head } of checker.showings.filter((showing) => showing.room === room && showing.witness.user === user)) {
-      if (!isIn.slice(seq - 1, head + 1).includes(true)) throw new Violation('I11 authority', room, `${witness.name} was shown ${seq}, when ${user} was no member any more`);
+      if (!isIn.slice(seq - 1, head + 1).includes(true))
+        throw new Violation('I11 authority', room, `${witness.name} was shown ${seq}, when ${user} was no member any more`);
     }
   }
 }

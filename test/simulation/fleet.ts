@@ -43,16 +43,26 @@ export class Fleet {
     const size = this.workers.length;
     await Promise.all(
       this.workers.map((worker, index) =>
-        this.give(worker, { first: first + index, end: first + count, step: size, fixed: range.fixed ?? {}, ...(range.machinePath === undefined ? {} : { machinePath: range.machinePath }) }, (report) => {
-          if (report.type === 'failed' && (!failure || report.seed < failure.seed)) {
-            failure = { seed: report.seed, violation: report.violation };
-            for (const other of this.workers) other.send({ stopAbove: report.seed } satisfies Stop);
-          }
-          if (report.type !== 'progress') return;
-          seeds += report.seeds;
-          addCounters(counters, report.counters);
-          onProgress(seeds);
-        }),
+        this.give(
+          worker,
+          {
+            first: first + index,
+            end: first + count,
+            step: size,
+            fixed: range.fixed ?? {},
+            ...(range.machinePath === undefined ? {} : { machinePath: range.machinePath }),
+          },
+          (report) => {
+            if (report.type === 'failed' && (!failure || report.seed < failure.seed)) {
+              failure = { seed: report.seed, violation: report.violation };
+              for (const other of this.workers) other.send({ stopAbove: report.seed } satisfies Stop);
+            }
+            if (report.type !== 'progress') return;
+            seeds += report.seeds;
+            addCounters(counters, report.counters);
+            onProgress(seeds);
+          },
+        ),
       ),
     );
     return { seeds, counters, failure };

@@ -50,7 +50,8 @@ const fixed: FixedOptions = {
   ...(values.options !== undefined && (JSON.parse(values.options) as FixedOptions)),
 };
 const machinePath = wanted && (await buildMutant(wanted));
-const machine = machinePath === undefined ? undefined : ((await import(pathToFileURL(machinePath).href)) as { RoomState: MachineClass }).RoomState;
+const machine =
+  machinePath === undefined ? undefined : ((await import(pathToFileURL(machinePath).href)) as { RoomState: MachineClass }).RoomState;
 const first = Number(values.seed);
 const count = Number(values.seeds ?? (values.trace ? 1 : 1000));
 
@@ -78,7 +79,9 @@ async function runMany(): Promise<void> {
   fleet.close();
   if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
   print(counterTable(result.counters));
-  print(`${result.seeds} seeds from ${first} on in ${((performance.now() - startedMs) / 1000).toFixed(1)} s${result.failure ? '' : ': every invariant held'}`);
+  print(
+    `${result.seeds} seeds from ${first} on in ${((performance.now() - startedMs) / 1000).toFixed(1)} s${result.failure ? '' : ': every invariant held'}`,
+  );
   if (result.failure) fail(result.failure.seed, result.failure.violation);
 }
 
@@ -93,5 +96,7 @@ function fail(seed: number, violation: NonNullable<RunResult['violation']>): voi
   print(lines.slice(-traceLinesMax).join('\n'));
   print(`\n${shown.violation?.message ?? ''}\n`);
   const mutant = wanted ? ` --mutant '${wanted.name}'` : '';
-  print(`again, as it was:  npm run sim -- --seed ${seed} --trace${mutant}\nagain, in short:   npm run sim -- --seed ${shownSeed} --trace${mutant} --options '${JSON.stringify(options)}'`);
+  print(
+    `again, as it was:  npm run sim -- --seed ${seed} --trace${mutant}\nagain, in short:   npm run sim -- --seed ${shownSeed} --trace${mutant} --options '${JSON.stringify(options)}'`,
+  );
 }

@@ -18,7 +18,10 @@ export async function buildMutant({ name, patch }: Mutant): Promise<string | und
   const target = path.join(root, 'actors', patch.file);
   const source = readFileSync(target, 'utf8');
   const found = source.split(patch.find).length - 1;
-  if (found !== 1) throw new Error(`mutant "${name}": its text is found ${found} times in actors/${patch.file}, not once. The code has moved on: write the mutant anew.\n${patch.find}`);
+  if (found !== 1)
+    throw new Error(
+      `mutant "${name}": its text is found ${found} times in actors/${patch.file}, not once. The code has moved on: write the mutant anew.\n${patch.find}`,
+    );
   const patched = source.replace(patch.find, () => patch.replace);
   await build({
     entryPoints: [path.join(root, 'actors', 'room-state.ts')],
@@ -27,7 +30,12 @@ export async function buildMutant({ name, patch }: Mutant): Promise<string | und
     format: 'esm',
     outfile,
     logLevel: 'error',
-    plugins: [{ name: 'mutant', setup: ({ onLoad }) => onLoad({ filter: new RegExp(`/actors/${patch.file}$`) }, () => ({ contents: patched, loader: 'ts' })) }],
+    plugins: [
+      {
+        name: 'mutant',
+        setup: ({ onLoad }) => onLoad({ filter: new RegExp(`/actors/${patch.file}$`) }, () => ({ contents: patched, loader: 'ts' })),
+      },
+    ],
   });
   return outfile;
 }

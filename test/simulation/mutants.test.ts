@@ -28,8 +28,12 @@ describe('the checker', () => {
     expect(failure).toBeDefined();
   });
 
-  it.each(mutants.filter((mutant) => mutant.fixed && !mutant.isOption))('finds nothing in the true code with the options of "$name"', { timeout: timeoutMs }, async ({ fixed }) => {
-    const { failure } = await fleet.run({ first: 1, count: 500, fixed: fixed ?? {} });
-    expect(failure).toBeUndefined();
-  });
+  it.each(mutants.filter((mutant) => mutant.fixed && !mutant.isOption))(
+    'finds nothing in the true code with the options of "$name"',
+    { timeout: timeoutMs },
+    async ({ fixed }) => {
+      const { failure } = await fleet.run({ first: 1, count: 500, fixed: fixed ?? {} });
+      expect(failure).toBeUndefined();
+    },
+  );
 });

@@ -2,16 +2,17 @@
  * NodeModel: one process of the cluster: finds or starts the room's actor for a request, polls heads, hears the wire and
  * the store's tail; crashes, restarts as a new incarnation, pauses, and sometimes runs two actors of one room.
  */
-import type { Entry } from '../../system/store/entry.ts';
+
 import type { RoomId } from '../../system/ids.ts';
+import type { Entry } from '../../system/store/entry.ts';
 import type { Connection, NodeSide, Request } from './connection.ts';
 import type { Random } from './random.ts';
-import { RoomInstance } from './room-instance.ts';
+import { type Host, RoomInstance } from './room-instance.ts';
 import type { Caller, StoreModel } from './store-model.ts';
 import type { WireModel } from './wire-model.ts';
 import type { World } from './world.ts';
 
-export class NodeModel implements NodeSide {
+export class NodeModel implements NodeSide, Host {
   readonly name: string;
   readonly wire: WireModel;
   readonly clockOffsetMs: number;
@@ -107,11 +108,24 @@ export class NodeModel implements NodeSide {
         case 'command':
           return instance.ask(connection, id, (key) => ({ type: 'command', key, command: request.command }));
         case 'history':
-          return instance.ask(connection, id, (key) => ({ type: 'history', key, user, range: { before: Number.MAX_SAFE_INTEGER, limit: 10 } }));
-        case 'open': {
+          return instance.ask(connection, id, (key) => ({
+            type: 'history',
+            key,
+            user,
+            range: { before: Number.MAX_SAFE_INTEGER, limit: 10 },
+          }));
+        default: {
           const since = request.since === undefined ? {} : { since: request.since };
           const epoch = request.epoch === undefined ? {} : { epoch: request.epoch };
-          return instance.ask(connection, id, (key) => ({ type: 'open', key, reader: connection.id, user, limit: request.limit, ...since, ...epoch }));
+          return instance.ask(connection, id, (key) => ({
+            type: 'open',
+            key,
+            reader: connection.id,
+            user,
+            limit: request.limit,
+            ...since,
+            ...epoch,
+          }));
         }
       }
     });
@@ -150,9 +164,15 @@ export class NodeModel implements NodeSide {
   private poll(): void {
     const rooms = [...this.rooms].filter(([, instances]) => instances.some((instance) => instance.hasReaders)).map(([room]) => room);
     const { process } = this;
-    this.store.read(process, () => rooms.map((room) => ({ room, seq: this.store.log(room).headSeq })), (heads) => this.receive(() => {
-      if (process.isAlive) for (const { room, seq } of heads) this.hint(room, seq);
-    }), () => {});
+    this.store.read(
+      process,
+      () => rooms.map((room) => ({ room, seq: this.store.log(room).headSeq })),
+      (heads) =>
+        this.receive(() => {
+          if (process.isAlive) for (const { room, seq } of heads) this.hint(room, seq);
+        }),
+      () => {},
+    );
   }
 
   // ---- faults ----

@@ -118,6 +118,11 @@ export function drawOptions(seed: number, fixed: FixedOptions = {}): SimOptions 
     },
   };
   const canRestPoll = tail && random.chance(0.3);
-  const options = { ...drawn, ...(canRestPoll ? { poll: false, tailDrop: 0 } : undefined), ...fixed, settings: { ...drawn.settings, ...fixed.settings } };
+  const options = {
+    ...drawn,
+    ...(canRestPoll ? { poll: false, tailDrop: 0 } : undefined),
+    ...fixed,
+    settings: { ...drawn.settings, ...fixed.settings },
+  };
   return { ...options, sharedLog: options.nodes > 1 || options.zombies };
 }

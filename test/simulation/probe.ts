@@ -5,7 +5,7 @@ import type { Machine } from './world.ts';
 
 interface Inside {
   readonly phase: string;
-  readonly pending: readonly unknown[];
+  readonly pending: { readonly length: number };
   readonly pipeline: { readonly step: string };
   readonly delivery: {
     readonly seenSeq: number;
@@ -27,13 +27,19 @@ export function waitingIn(machine: Machine): string | undefined {
   if (inside.pipeline.step !== 'idle') return `pipeline ${inside.pipeline.step}`;
   if (delivery.asks.length > 0) return `${delivery.asks.length} asks`;
   if (delivery.moving.size > 0) return `${delivery.moving.size} readers behind`;
-  for (const [id, reader] of delivery.readers) if (reader.mode === 'paging' || reader.mode === 'opening') return `reader ${id} ${reader.mode}`;
+  for (const [id, reader] of delivery.readers)
+    if (reader.mode === 'paging' || reader.mode === 'opening') return `reader ${id} ${reader.mode}`;
   if (delivery.readers.size > 0 && delivery.seenSeq > delivery.delivered) return `a gap ${delivery.delivered}..${delivery.seenSeq}`;
   return undefined;
 }
 
 /** Sizes of what must stay bounded. */
-export function sizesOf(machine: Machine): { readonly pending: number; readonly early: number; readonly asks: number; readonly recent: number } {
+export function sizesOf(machine: Machine): {
+  readonly pending: number;
+  readonly early: number;
+  readonly asks: number;
+  readonly recent: number;
+} {
   const { pending, delivery } = machine as unknown as Inside;
   return { pending: pending.length, early: delivery.early.size, asks: delivery.asks.length, recent: delivery.recent.length };
 }

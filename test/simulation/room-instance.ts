@@ -4,16 +4,29 @@
  * Keeps the carrier's rules of room-protocol.ts: a refused sink takes nothing until `ready`, and `refused` goes in
  * before anything that came meanwhile.
  */
+
 import type { ReaderId, RoomEffect, RoomInput, Time } from '../../actors/room-protocol.ts';
-import type { TargetFact } from '../../actors/room-fold.ts';
-import { type Entry, emptyHead, headAfter, isControl, isMessage } from '../../system/store/entry.ts';
 import type { RoomId } from '../../system/ids.ts';
+import type { Entry } from '../../system/store/entry.ts';
 import type { Connection, Frame } from './connection.ts';
-import type { NodeModel } from './node-model.ts';
+import { InstanceReads } from './instance-reads.ts';
 import { sizesOf, waitingIn } from './probe.ts';
 import type { Random } from './random.ts';
-import type { StoreModel } from './store-model.ts';
+import type { Caller, StoreModel } from './store-model.ts';
+import { show } from './trace-lines.ts';
+import type { WireModel } from './wire-model.ts';
 import { type Machine, Violation, type World } from './world.ts';
+
+/** What the instance needs of the process it lives in. */
+export interface Host {
+  readonly incarnation: string;
+  readonly clockOffsetMs: number;
+  readonly process: Caller;
+  readonly wire: WireModel;
+  receive(run: () => void): void;
+  crash(): void;
+  killRoom(instance: RoomInstance, why: string): void;
+}
 
 type Ask = { readonly connection: Connection; readonly request: number };
 
@@ -24,8 +37,9 @@ export class RoomInstance {
   isAlive = true;
   private readonly world: World;
   private readonly store: StoreModel;
-  private readonly node: NodeModel;
+  private readonly node: Host;
   private readonly random: Random;
+  private readonly reads: InstanceReads;
   private readonly queue: RoomInput[] = [];
   private isFlushing = false;
   private outstanding = 0;
@@ -36,13 +50,14 @@ export class RoomInstance {
   private readonly attached = new Set<ReaderId>();
   private readonly blocked = new Set<ReaderId>();
 
-  constructor(world: World, store: StoreModel, node: NodeModel, room: RoomId, name: string, sharedLog: boolean) {
+  constructor(world: World, store: StoreModel, node: Host, room: RoomId, name: string, sharedLog: boolean) {
     this.world = world;
     this.store = store;
     this.node = node;
     this.room = room;
     this.name = name;
     this.random = world.random(`instance ${name} ${room}`);
+    this.reads = new InstanceReads(store, room, this, this.random, (run) => node.receive(run));
     this.machine = new world.machine({ ...world.options.settings, sharedLog, writer: node.incarnation });
     this.feed({ type: 'start' });
   }
@@ -103,7 +118,10 @@ export class RoomInstance {
   }
 
   private time(): Time {
-    return { nowMs: this.world.nowMs + this.node.clockOffsetMs, wallMs: 1_700_000_000_000 + Math.round(this.world.nowMs) + this.node.clockOffsetMs };
+    return {
+      nowMs: this.world.nowMs + this.node.clockOffsetMs,
+      wallMs: 1_700_000_000_000 + Math.round(this.world.nowMs) + this.node.clockOffsetMs,
+    };
   }
 
   /** A crash at this await. isAckLost: an append is known to be in, its acknowledgement is not out. */
@@ -123,37 +141,30 @@ export class RoomInstance {
 
   private perform(effect: RoomEffect): void {
     const { store, room } = this;
-    const log = store.log(room);
     switch (effect.type) {
       case 'load':
-        return this.read(
-          () => log.at(log.headSeq),
-          (last) => this.read(() => log.committed().filter((entry) => isControl(entry) && entry.seq <= (last?.seq ?? 0)), (controls) => this.result({ type: 'loaded', head: last ? headAfter(last) : emptyHead, controls }), 'loadFailed', true),
-          'loadFailed',
-        );
+      case 'resolve':
+      case 'readFacts':
+      case 'catchUp':
+      case 'range':
+      case 'page':
+        this.outstanding += 1;
+        return this.reads.carryOut(effect, (input) => this.result(input));
       case 'append':
         this.outstanding += 1;
         return store.append(room, effect.after, effect.entries, this.node.process, (outcome) => {
           this.node.receive(() => this.result({ type: 'appendDone', outcome }, outcome === 'appended'));
         });
-      case 'resolve':
-        return this.resolve(effect);
-      case 'readFacts':
-        return this.read(
-          () => effect.targets.map((target) => ({ target, entry: log.at(target) })),
-          (found) => this.read(() => found.map(({ target, entry }) => ({ target, fact: factOf(entry, log.isDeleted(target)) })), (facts) => this.result({ type: 'factsRead', facts }), 'factsFailed', true),
-          'factsFailed',
-        );
-      case 'catchUp':
-        return this.read(() => log.after(effect.after, effect.limit), (entries) => this.result({ type: 'caughtUp', entries }), 'catchUpFailed');
-      case 'range':
-        return this.read(() => log.after(effect.after, effect.limit), (entries) => this.result({ type: 'rangeRead', reader: effect.reader, entries }), { type: 'rangeFailed', reader: effect.reader });
-      case 'page':
-        return this.readPage(effect);
       case 'history': {
         const asked = this.asks.get(effect.key);
         this.asks.delete(effect.key);
-        asked?.connection.tell({ type: 'answer', room, request: asked.request, from: this.name, outcome: { type: 'page', upTo: effect.upTo } });
+        asked?.connection.tell({
+          type: 'answer',
+          room,
+          request: asked.request,
+          from: this.name,
+          outcome: { type: 'page', upTo: effect.upTo },
+        });
         return;
       }
       case 'answer': {
@@ -202,34 +213,11 @@ export class RoomInstance {
     this.attached.delete(id);
     if (connection.isClosed) return;
     const firstOther = this.queue.findIndex((input) => input.type !== 'refused');
-    this.queue.splice(firstOther < 0 ? this.queue.length : firstOther, 0, { type: 'refused', reader: id, after: (entries[0] as Entry).seq - 1 });
-  }
-
-  /** Two reads at two moments, in either order, as two calls to a store are. */
-  private resolve(effect: Extract<RoomEffect, { type: 'resolve' }>): void {
-    const log = this.store.log(this.room);
-    const idsOf = (): Entry[] => effect.ids.flatMap(({ by, cid }) => log.stored(by, cid) ?? []);
-    const after = (): Entry[] => log.after(effect.after, effect.limit);
-    if (this.random.chance(0.5)) {
-      this.read(idsOf, (found) => this.read(after, (entries) => this.result({ type: 'resolved', entries, found }), 'resolveFailed', true), 'resolveFailed');
-    } else {
-      this.read(after, (entries) => this.read(idsOf, (found) => this.result({ type: 'resolved', entries, found }), 'resolveFailed', true), 'resolveFailed');
-    }
-  }
-
-  private readPage({ reader, limit, upTo }: Extract<RoomEffect, { type: 'page' }>): void {
-    const log = this.store.log(this.room);
-    this.read(
-      () => log.committed().filter((entry) => isMessage(entry) && entry.seq <= upTo),
-      (messages) => this.result({ type: 'pageRead', reader, entries: messages.slice(-limit), more: messages.length > limit }),
-      { type: 'pageFailed', reader },
-    );
-  }
-
-  private read<T>(at: () => T, then: (result: T) => void, failed: 'loadFailed' | 'resolveFailed' | 'factsFailed' | 'catchUpFailed' | RoomInput, isSecond = false): void {
-    if (!isSecond) this.outstanding += 1;
-    const failure: RoomInput = typeof failed === 'string' ? { type: failed } : failed;
-    this.store.read(this, at, (result) => this.node.receive(() => then(result)), () => this.node.receive(() => this.result(failure)));
+    this.queue.splice(firstOther < 0 ? this.queue.length : firstOther, 0, {
+      type: 'refused',
+      reader: id,
+      after: (entries[0] as Entry).seq - 1,
+    });
   }
 
   private result(input: RoomInput, isAckDue = false): void {
@@ -261,12 +249,14 @@ export class RoomInstance {
     const wakeAtMs = machine.wakeAtMs();
     const waiting = waitingIn(machine);
     const isServed = this.outstanding > 0 || this.queue.length > 0;
-    if (waiting && !isServed && wakeAtMs === undefined) throw new Violation('LIVENESS', room, `${name}: ${waiting} wait, nothing is outstanding and no tick is due`);
+    if (waiting && !isServed && wakeAtMs === undefined)
+      throw new Violation('LIVENESS', room, `${name}: ${waiting} wait, nothing is outstanding and no tick is due`);
     if (wakeAtMs !== undefined && wakeAtMs <= this.time().nowMs && inputs.some((input) => input.type === 'tick')) {
       throw new Violation('SPIN', room, `${name}: after a tick another is due at once`);
     }
     const sizes = sizesOf(machine);
-    if (sizes.pending > settings.pendingMax + settings.batchEntriesMax) throw new Violation('I13 bounded', room, `${name}: ${sizes.pending} pending`);
+    if (sizes.pending > settings.pendingMax + settings.batchEntriesMax)
+      throw new Violation('I13 bounded', room, `${name}: ${sizes.pending} pending`);
     if (sizes.early > settings.reorderEntriesMax) throw new Violation('I13 bounded', room, `${name}: ${sizes.early} in the reorder buffer`);
     if (sizes.recent > 2 * settings.recentEntriesMax) throw new Violation('I13 bounded', room, `${name}: ${sizes.recent} recent entries`);
   }
@@ -287,20 +277,4 @@ export class RoomInstance {
 
 function isAck(effect: RoomEffect): boolean {
   return effect.type === 'answer' && effect.outcome.type === 'stored' && !effect.outcome.dup;
-}
-
-function factOf(entry: Entry | undefined, isDeleted: boolean): TargetFact {
-  if (!entry || !isMessage(entry)) return 'absent';
-  return { by: entry.by, deleted: isDeleted || entry.scrubbed === true };
-}
-
-function show(value: RoomInput | RoomEffect): string {
-  const { type, ...rest } = value;
-  const text = JSON.stringify(rest, (key, inner) => {
-    if (key === 'entries' || key === 'found' || key === 'controls') return (inner as Entry[]).map((entry) => `${entry.seq}:${entry.by}/${entry.cid}`).join(' ');
-    if (key === 'entry') return `${(inner as Entry).seq}`;
-    if (key === 'message') return undefined;
-    return inner as unknown;
-  });
-  return `${type} ${text.replaceAll('"', '')}`;
 }

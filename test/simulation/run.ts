@@ -1,15 +1,16 @@
 /**
  * Run: one seed, from a seeded room to the settled end. Same seed and options, same run, to the last step.
  */
-import type { Role } from '../../system/store/entry.ts';
-import type { Cid, RoomId, UserId } from '../../system/ids.ts';
+
 import { RoomState } from '../../actors/room-state.ts';
+import type { Cid, RoomId, UserId } from '../../system/ids.ts';
+import type { Role } from '../../system/store/entry.ts';
+import { Authority } from './authority.ts';
 import { Checker } from './checker.ts';
 import { ClientModel } from './client-model.ts';
 import { checkLog } from './final-check.ts';
 import { NodeModel } from './node-model.ts';
 import type { SimOptions } from './options.ts';
-import { Authority } from './authority.ts';
 import { StoreModel } from './store-model.ts';
 import { WireModel } from './wire-model.ts';
 import { type MachineClass, Violation, World } from './world.ts';
@@ -28,7 +29,10 @@ const stepsMax = 200_000;
 /** Everything must have settled this long after the last fault. */
 const settleMaxMs = 60_000;
 
-export function runSimulation(options: SimOptions, { machine = RoomState, isTracing = false }: { machine?: MachineClass; isTracing?: boolean } = {}): RunResult {
+export function runSimulation(
+  options: SimOptions,
+  { machine = RoomState, isTracing = false }: { machine?: MachineClass; isTracing?: boolean } = {},
+): RunResult {
   const world = new World(options, machine, isTracing);
   let violation: RunResult['violation'];
   try {
@@ -41,7 +45,14 @@ export function runSimulation(options: SimOptions, { machine = RoomState, isTrac
       message: isRule ? error.message : String(error instanceof Error ? error.stack : error),
     };
   }
-  return { options, violation, counters: Object.fromEntries(world.counters), hash: world.hash >>> 0, virtualMs: world.nowMs, lines: world.lines };
+  return {
+    options,
+    violation,
+    counters: Object.fromEntries(world.counters),
+    hash: world.hash >>> 0,
+    virtualMs: world.nowMs,
+    lines: world.lines,
+  };
 }
 
 function play(world: World): void {
@@ -57,19 +68,43 @@ function play(world: World): void {
   const checker = new Checker(world, store);
   const rooms = Array.from({ length: options.rooms }, (_, index) => `r${index + 1}` as RoomId);
   // The last client is a second device of the first user, where there are three or more.
-  const users = Array.from({ length: options.clients }, (_, index) => `u${index + 1 === options.clients && index > 1 ? 1 : index + 1}` as UserId);
+  const users = Array.from(
+    { length: options.clients },
+    (_, index) => `u${index + 1 === options.clients && index > 1 ? 1 : index + 1}` as UserId,
+  );
   const people = [...new Set(users)];
   for (const room of rooms) {
     const roleOf = (index: number): Role => (index === 0 ? 'owner' : index === 1 ? 'moderator' : 'member');
     const members = people.map((user, index) => ({ user, role: roleOf(index) }));
-    store.seed(room, { seq: 1, n: 0, kind: 'room', by: people[0] as UserId, at: 0, cid: 'birth' as Cid, writer: 'before', room: { kind: random.pick(['group', 'channel']), public: random.chance(0.6), members } });
+    store.seed(room, {
+      seq: 1,
+      n: 0,
+      kind: 'room',
+      by: people[0] as UserId,
+      at: 0,
+      cid: 'birth' as Cid,
+      writer: 'before',
+      room: { kind: random.pick(['group', 'channel']), public: random.chance(0.6), members },
+    });
   }
-  const clients = users.map((user, index) => new ClientModel(world, index, user, people.filter((other) => other !== user), rooms, nodes, checker));
+  const clients = users.map(
+    (user, index) =>
+      new ClientModel(
+        world,
+        index,
+        user,
+        people.filter((other) => other !== user),
+        rooms,
+        nodes,
+        checker,
+      ),
+  );
   planFaults(world, store, nodes, clients, rooms);
 
   let steps = 0;
   const stepAllUntil = (untilMs: number): void => {
-    while (scheduler.step(untilMs)) if ((steps += 1) > stepsMax) throw new Violation('LIVENESS', rooms[0] as RoomId, `more than ${stepsMax} steps`);
+    while (scheduler.step(untilMs))
+      if ((steps += 1) > stepsMax) throw new Violation('LIVENESS', rooms[0] as RoomId, `more than ${stepsMax} steps`);
   };
   stepAllUntil(options.faultsMs);
   world.isFaulty = false;
@@ -87,7 +122,13 @@ function play(world: World): void {
   if (unsettled) throw new Violation('I12 converge', unsettled.room, unsettled.text);
 }
 
-function planFaults(world: World, store: StoreModel, nodes: readonly NodeModel[], clients: readonly ClientModel[], rooms: readonly RoomId[]): void {
+function planFaults(
+  world: World,
+  store: StoreModel,
+  nodes: readonly NodeModel[],
+  clients: readonly ClientModel[],
+  rooms: readonly RoomId[],
+): void {
   const { options } = world;
   const random = world.random('faults');
   const sometime = (run: () => void): void => world.after(random.next() * options.faultsMs, run);
@@ -106,7 +147,8 @@ function planFaults(world: World, store: StoreModel, nodes: readonly NodeModel[]
       });
     }
   }
-  for (const client of clients) for (let ms = 1000; ms < options.faultsMs; ms += 1000) world.after(ms + random.int(-900, 0), () => client.maybeFault());
+  for (const client of clients)
+    for (let ms = 1000; ms < options.faultsMs; ms += 1000) world.after(ms + random.int(-900, 0), () => client.maybeFault());
   for (let ms = 500; ms < options.faultsMs; ms += 500) {
     world.after(ms, () => {
       for (const node of nodes) if (random.chance(options.passivate)) node.passivate();
@@ -115,8 +157,13 @@ function planFaults(world: World, store: StoreModel, nodes: readonly NodeModel[]
 }
 
 /** What is still to come, in words: a send without a verdict, a member that has not got everything. */
-function describeUnsettled(store: StoreModel, checker: Checker, clients: readonly ClientModel[]): { room: string; text: string } | undefined {
-  for (const send of checker.sends) if (!send.isDecided) return { room: send.room, text: `${send.witness.name} ${send.command.cid} is not decided` };
+function describeUnsettled(
+  store: StoreModel,
+  checker: Checker,
+  clients: readonly ClientModel[],
+): { room: string; text: string } | undefined {
+  for (const send of checker.sends)
+    if (!send.isDecided) return { room: send.room, text: `${send.witness.name} ${send.command.cid} is not decided` };
   for (const client of clients) {
     for (const view of client.views) {
       const log = store.log(view.room);
@@ -124,7 +171,10 @@ function describeUnsettled(store: StoreModel, checker: Checker, clients: readonl
       const authority = new Authority();
       for (const entry of log.committed()) authority.apply(entry);
       if (!authority.isMember(client.user) || (view.isOpen && view.last === log.headSeq)) continue;
-      return { room: view.room, text: `${client.name} ${client.user} has ${view.last ?? 'nothing'} of ${log.headSeq}${view.isOpen ? '' : ', not open'}` };
+      return {
+        room: view.room,
+        text: `${client.name} ${client.user} has ${view.last ?? 'nothing'} of ${log.headSeq}${view.isOpen ? '' : ', not open'}`,
+      };
     }
   }
   return undefined;

@@ -22,8 +22,13 @@ describe('the simulation', () => {
   it('keeps every invariant, and meets every rare case', { timeout: timeoutMs }, async () => {
     const startedMs = performance.now();
     const { seeds, counters, failure } = await fleet.run({ first: firstSeed, count: seedsCi });
-    expect(failure, failure && `seed ${failure.seed} broke ${failure.violation.message}: npm run sim -- --seed ${failure.seed}`).toBeUndefined();
-    process.stdout.write(`simulation: ${seeds} seeds in ${((performance.now() - startedMs) / 1000).toFixed(1)} s\n${counterTable(counters)}\n`);
+    expect(
+      failure,
+      failure && `seed ${failure.seed} broke ${failure.violation.message}: npm run sim -- --seed ${failure.seed}`,
+    ).toBeUndefined();
+    process.stdout.write(
+      `simulation: ${seeds} seeds in ${((performance.now() - startedMs) / 1000).toFixed(1)} s\n${counterTable(counters)}\n`,
+    );
     expect(seeds).toBe(seedsCi);
     expect(neverHappened(counters)).toEqual([]);
     expect(counters['acked']).toBeGreaterThan(10_000);

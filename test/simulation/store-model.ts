@@ -5,10 +5,11 @@
  * Guarantees (the RoomLog contract): a prefix or all of a batch, in order; both indexes are unique; committed stays.
  * A batch is inserted one by one: others may come in between, and a fail-over may end it half-way.
  */
-import type { Entry } from '../../system/store/entry.ts';
+
 import type { RoomId } from '../../system/ids.ts';
-import { type Doc, StoreLog } from './store-log.ts';
+import type { Entry } from '../../system/store/entry.ts';
 import type { Random } from './random.ts';
+import { type Doc, StoreLog } from './store-log.ts';
 import { Violation, type World } from './world.ts';
 
 export type AppendReply = 'appended' | 'conflict' | 'unknown' | { readonly rejected: number; readonly reason: string };
@@ -101,7 +102,8 @@ export class StoreModel {
     if (!world.options.sharedLog && !request.caller.isAlive) return;
     if (this.world.nowMs < this.downUntilMs) {
       // The driver's own retry: once the new primary is there.
-      if (index === 0 && random.chance(0.5)) world.after(this.downUntilMs - world.nowMs + this.delay(), () => this.execute(request, 0, isLate));
+      if (index === 0 && random.chance(0.5))
+        world.after(this.downUntilMs - world.nowMs + this.delay(), () => this.execute(request, 0, isLate));
       else request.done('unknown');
       return;
     }
@@ -125,7 +127,11 @@ export class StoreModel {
       last = log.insert(entry);
       world.mark('insert', entry.seq);
       if (isLate) world.count('store: late effect');
-      if (world.isTracing) world.say(request.room, `store     inserts ${entry.seq} ${entry.kind} ${entry.by}/${entry.cid} by ${entry.writer}${isLate ? ' (late)' : ''}`);
+      if (world.isTracing)
+        world.say(
+          request.room,
+          `store     inserts ${entry.seq} ${entry.kind} ${entry.by}/${entry.cid} by ${entry.writer}${isLate ? ' (late)' : ''}`,
+        );
       this.commitSoon(request.room, last);
       if (at + 1 < request.entries.length && random.chance(0.2)) {
         world.after(this.delay(), () => this.execute(request, at + 1, isLate, term));
@@ -171,7 +177,11 @@ export class StoreModel {
         if (doc.isWinner) world.count('store: roll-back of an uncommitted winner');
         world.count('store: rolled back');
       }
-      if (world.isTracing) world.say(room, `store     FAIL-OVER until ${this.downUntilMs.toFixed(1)}; lost ${lost.map((doc) => doc.entry.seq).join(' ') || 'nothing'}`);
+      if (world.isTracing)
+        world.say(
+          room,
+          `store     FAIL-OVER until ${this.downUntilMs.toFixed(1)}; lost ${lost.map((doc) => doc.entry.seq).join(' ') || 'nothing'}`,
+        );
     }
     for (const requests of this.waiting.values()) for (const request of requests) request.done('unknown');
     this.waiting.clear();

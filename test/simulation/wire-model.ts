@@ -1,8 +1,9 @@
 /**
  * WireModel: events between nodes. Loses, doubles, delays and so reorders them; keeps no promise at all.
  */
-import type { Entry } from '../../system/store/entry.ts';
+
 import type { RoomId } from '../../system/ids.ts';
+import type { Entry } from '../../system/store/entry.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 

@@ -2,7 +2,7 @@
  * Worker: runs seeds in a process of its own, for `fleet.ts`. Stops at the first that fails.
  */
 import { pathToFileURL } from 'node:url';
-import { type Counters, addCounters } from './counters.ts';
+import { addCounters, type Counters } from './counters.ts';
 import { drawOptions, type FixedOptions } from './options.ts';
 import { type RunResult, runSimulation } from './run.ts';
 import type { MachineClass } from './world.ts';
@@ -33,7 +33,10 @@ let stopAbove = Number.POSITIVE_INFINITY;
 async function work(job: Job): Promise<void> {
   const send = (report: Report): void => void process.send?.(report);
   const { id } = job;
-  const machine = job.machinePath === undefined ? undefined : ((await import(pathToFileURL(job.machinePath).href)) as { RoomState: MachineClass }).RoomState;
+  const machine =
+    job.machinePath === undefined
+      ? undefined
+      : ((await import(pathToFileURL(job.machinePath).href)) as { RoomState: MachineClass }).RoomState;
   let counters: Counters = {};
   let seeds = 0;
   let sliceEndMs = performance.now() + sliceMs;

@@ -171,6 +171,16 @@ describe('people in a room', () => {
     });
   });
 
+  it('are listed the last message as edited, also when much was said of it since', async () => {
+    const { alice, bob } = await twoPeople();
+    const seq = stored(await alice.ask(send('lobby', 'm', 'helo')));
+    await alice.done({ type: 'message.modify', room: lobby, cid: 'e' as Cid, target: seq, text: 'hello' });
+    for (let index = 0; index < 20; index += 1) {
+      await bob.done({ type: 'message.react', room: lobby, cid: `r${index}` as Cid, target: seq, emoji: '👍', on: index % 2 === 0 });
+    }
+    expect(await bob.done({ type: 'room.list' })).toMatchObject({ rooms: [{ head: 24, unread: 1, last: { seq, text: 'hello', edited: 4 } }] });
+  });
+
   it('may edit and delete their own only; a deleted text is gone from history, its number stays', async () => {
     const { on, alice, bob } = await twoPeople();
     const seq = stored(await bob.ask(send('lobby', 'm', 'oops')));

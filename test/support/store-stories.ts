@@ -1,0 +1,43 @@
+/**
+ * What the suites of the RoomLog contract share: stores that are closed at the end, rooms that nobody else uses.
+ */
+import { expect } from 'vitest';
+import type { RoomId } from '../../system/ids.ts';
+import { type Entry, emptyHead } from '../../system/store/entry.ts';
+import type { RoomStore } from '../../system/store/room-store.ts';
+import { type Draft, entriesAfter, room } from './entries.ts';
+
+export interface StoreFactory {
+  /** An empty store. */
+  open(): Promise<RoomStore>;
+  /** The same data in a new store, after `store` was closed; undefined when closing loses it. */
+  readonly reopen?: (store: RoomStore) => Promise<RoomStore>;
+}
+
+export const seqs = (entries: readonly (Entry | undefined)[]): (number | undefined)[] => entries.map((entry) => entry?.seq);
+export const upTo = (from: number, to: number): number[] => Array.from({ length: Math.max(to - from + 1, 0) }, (_, i) => from + i);
+
+let names = 0;
+
+export function freshRoom(): RoomId {
+  names += 1;
+  return room(`room-${names}`);
+}
+
+export async function withStore(factory: StoreFactory, story: (store: RoomStore) => Promise<void>): Promise<void> {
+  const store = await factory.open();
+  try {
+    await story(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** Appends drafts to an empty room, in batches as they come; answers all entries. */
+export async function fill({ log }: Pick<RoomStore, 'log'>, id: RoomId, drafts: readonly Draft[], batch = 50): Promise<readonly Entry[]> {
+  const entries = entriesAfter(emptyHead, drafts);
+  for (let i = 0; i < entries.length; i += batch) {
+    expect(await log.append(id, i, entries.slice(i, i + batch))).toEqual({ type: 'appended' });
+  }
+  return entries;
+}
