@@ -214,9 +214,10 @@ export class RoomDelivery {
   }
 
   /** A read for everybody came back with so many entries, already learned and offered. */
-  caughtUp(count: number, nowMs: number, out: RoomEffect[]): void {
+  caughtUp(count: number, nowMs: number, appendHeadSeq: number, out: RoomEffect[]): void {
     this.isCatchingUp = false;
-    this.catchUpRetryMs = undefined;
+    // A store that does not show yet what an event has shown is not asked again at once.
+    this.catchUpRetryMs = count === 0 && appendHeadSeq < this.memberSeq ? nowMs + this.settings.gapMs : undefined;
     if (count > 0) {
       if (this.gapFromHint) this.counters.pollRepair += 1;
       else this.counters.gapRead += 1;
@@ -271,7 +272,7 @@ export class RoomDelivery {
       const { ask } = waiting;
       const isStreamBehind = this.seenSeq > this.delivered || (ask.type === 'open' && (ask.since ?? 0) > this.delivered);
       const mayBeBehind = this.settings.sharedLog && (isStreamBehind || !context.fold.isMember(ask.user));
-      if ((mayBeBehind || appendHeadSeq < this.memberSeq) && !waiting.looked) this.asks.push(waiting);
+      if ((mayBeBehind && !waiting.looked) || appendHeadSeq < this.memberSeq) this.asks.push(waiting);
       else if (ask.type === 'open') this.admitOpen(ask, waiting.deadlineMs, context, out);
       else if (context.fold.isMember(ask.user)) out.push({ type: 'history', key: ask.key, range: ask.range, upTo: context.headSeq });
       else answer(out, ask.key, notAMember(context.fold));

@@ -7,13 +7,13 @@
  * Does not: order between rooms, encode, or know a socket. Losing the whole state loses nothing acknowledged.
  *
  * The file has two halves that meet in `learn`: the writer (pending -> append -> answer) and the reader side, in
- * `room-delivery.ts` (committed entries and events -> one ordered stream -> readers with cursors). Beside them: `room-queue.ts`
- * (what waits), `room-memory.ts` (what needs no read) and `room-fold.ts` (who may do what).
+ * `room-delivery.ts` (committed entries and events -> one ordered stream -> readers with cursors). Beside them: `room-queue-state.ts`
+ * (what waits), `room-memory-state.ts` (what needs no read) and `room-fold.ts` (who may do what).
  */
 import { type Entry, emptyHead, type Head, headAfter, isMessage } from '../system/store/entry.ts';
 import { RoomDelivery } from './room-delivery.ts';
 import { type EntryDraft, RoomFold, type WriteCommand } from './room-fold.ts';
-import { keyOf, RoomMemory, sameContent } from './room-memory.ts';
+import { keyOf, RoomMemory, sameContent } from './room-memory-state.ts';
 import type {
   AnsweredOutcome,
   Pipeline,
@@ -25,7 +25,7 @@ import type {
   Time,
   WaitingCommand,
 } from './room-protocol.ts';
-import { RoomQueue } from './room-queue.ts';
+import { RoomQueue } from './room-queue-state.ts';
 
 const restMinMs = 50;
 const restMaxMs = 1000;
@@ -157,7 +157,7 @@ export class RoomState {
         return;
       case 'caughtUp':
         this.learn(input.entries, time);
-        this.delivery.caughtUp(input.entries.length, time.nowMs, this.out);
+        this.delivery.caughtUp(input.entries.length, time.nowMs, this.head.seq, this.out);
         return;
       case 'rangeRead':
         this.learn(input.entries, time);

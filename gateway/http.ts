@@ -49,7 +49,7 @@ export const hint = `Playhouse, a chat server. Talk to it with a socket.io 4 cli
 In development mode get a token on this machine:
   curl -X POST http://localhost:<port>/api/dev/token -H 'content-type: application/json' -d '{"user":"ada"}'
 then, in another terminal:
-  npm run chat
+  npm run chat -- --user ada --room lobby
 
 Health: /healthz   Readiness: /readyz
 `;

@@ -73,7 +73,7 @@ export class InstanceReads {
           () => result({ type: 'rangeFailed', reader }),
         );
       }
-      case 'page': {
+      default: {
         const { reader, limit, upTo } = effect;
         return this.once(
           () => log.committed().filter((entry) => isMessage(entry) && entry.seq <= upTo),

@@ -134,7 +134,10 @@ export const mutants: readonly Mutant[] = [
     wireAlone,
   ),
   // Bugs the simulation found in the protocol, kept as mutants.
-  patch('kicked, but the fold does not know yet', delivery('(mayBeBehind || appendHeadSeq < this.memberSeq)', 'mayBeBehind')),
+  patch(
+    'kicked, but the fold does not know yet',
+    delivery('      if ((mayBeBehind && !waiting.looked) || appendHeadSeq < this.memberSeq)', '      if (mayBeBehind && !waiting.looked)'),
+  ),
   patch(
     'a page given to a later open',
     delivery('    if (reader.ask.key === openKey) return reader;', '    if (openKey !== -1) return reader;'),

@@ -47,8 +47,8 @@ describe('the defaults', () => {
       origins: [],
       logLevel: 'info',
       logPretty: false,
-      pingIntervalMs: 10_000,
-      pingTimeoutMs: 8_000,
+      pingIntervalMs: 8_000,
+      pingTimeoutMs: 6_000,
       textBytesMax: 16_384,
       outboxBytesMax: 1_000_000,
       outboxFramesMax: 1_000,
@@ -325,7 +325,7 @@ describe('a public key', () => {
 
 describe('rules between settings', () => {
   it.each([
-    [{ CHAT_PING_TIMEOUT_MS: '10001' }, 'CHAT_PING_TIMEOUT_MS=10001, CHAT_PING_INTERVAL_MS=10000: CHAT_PING_TIMEOUT_MS must be at most'],
+    [{ CHAT_PING_TIMEOUT_MS: '8001' }, 'CHAT_PING_TIMEOUT_MS=8001, CHAT_PING_INTERVAL_MS=8000: CHAT_PING_TIMEOUT_MS must be at most'],
     [{ CHAT_OUTBOX_BYTES_MAX: '50000' }, 'CHAT_OUTBOX_BYTES_MAX=50000, CHAT_TEXT_BYTES_MAX=16384: CHAT_OUTBOX_BYTES_MAX must be at least'],
     [{ CHAT_SENDER_PENDING_MAX: '20000' }, 'CHAT_SENDER_PENDING_MAX must be at most CHAT_ROOM_PENDING_MAX'],
     [{ CHAT_COMMANDS_BURST_MAX: '99' }, 'CHAT_COMMANDS_BURST_MAX must be at least CHAT_COMMANDS_PER_SECOND_MAX'],

@@ -178,7 +178,9 @@ describe('people in a room', () => {
     for (let index = 0; index < 20; index += 1) {
       await bob.done({ type: 'message.react', room: lobby, cid: `r${index}` as Cid, target: seq, emoji: '👍', on: index % 2 === 0 });
     }
-    expect(await bob.done({ type: 'room.list' })).toMatchObject({ rooms: [{ head: 24, unread: 1, last: { seq, text: 'hello', edited: 4 } }] });
+    expect(await bob.done({ type: 'room.list' })).toMatchObject({
+      rooms: [{ head: 24, unread: 1, last: { seq, text: 'hello', edited: 4 } }],
+    });
   });
 
   it('may edit and delete their own only; a deleted text is gone from history, its number stays', async () => {

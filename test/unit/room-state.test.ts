@@ -221,6 +221,15 @@ describe('the reader side', () => {
     expect(outcomes(room.feed({ type: 'caughtUp', entries: [kickOfBob(2)] }))).toMatchObject({ 2: { verdict: 'denied' } });
   });
 
+  it('nor by a read that is older than the change, when both come in one turn', () => {
+    const room = new Room();
+    room.feed({ type: 'hint', seq: 2 });
+    expect(find(room.open(1, 1, bob), 'catchUp')).toHaveLength(1);
+    const effects = room.feed({ type: 'caughtUp', entries: [message(2)] }, { type: 'event', entries: [kickOfBob(3)] });
+    expect(effects).toMatchObject([{ type: 'note' }, { type: 'catchUp', after: 2 }]);
+    expect(outcomes(room.feed({ type: 'caughtUp', entries: [kickOfBob(3)] }))).toMatchObject({ 1: { verdict: 'denied' } });
+  });
+
   it('resumes a paused reader from its cursor', () => {
     const room = new Room();
     room.open(1, 1);
