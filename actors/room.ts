@@ -117,6 +117,7 @@ interface RoomActorState {
 class RoomActor {
   private readonly room: RoomId;
   private readonly deps: RoomDeps;
+  private isFirstLife = true;
   private readonly surviving: Surviving = { readers: new Map(), owed: new Map(), nextKey: 0 };
 
   constructor(room: RoomId, deps: RoomDeps) {
@@ -125,8 +126,11 @@ class RoomActor {
   }
 
   readonly start = (ctx: Ctx<RoomMessage>): RoomActorState => {
+    // An append of the life before may still land: as if somebody else wrote to this log.
+    const settings = this.isFirstLife ? this.deps.settings : { ...this.deps.settings, sharedLog: true };
+    this.isFirstLife = false;
     const state: RoomActorState = {
-      machine: new RoomState(this.deps.settings),
+      machine: new RoomState(settings),
       typing: new TypingState(),
       inputs: [{ type: 'start' }],
       reopening: new Map(),
@@ -351,14 +355,23 @@ class RoomActor {
         case 'emit':
           this.emit(state, effect.reader, effect.entries);
           break;
-        case 'attach':
+        case 'attach': {
+          const reader = this.surviving.readers.get(effect.reader);
+          if (reader) reader.isAttached = !reader.isBlocked;
+          break;
+        }
         case 'detach': {
           const reader = this.surviving.readers.get(effect.reader);
-          if (reader) reader.isAttached = effect.type === 'attach' && !reader.isBlocked;
+          if (reader) {
+            reader.isAttached = false;
+            reader.isBlocked = false;
+          }
+          this.forgetRefusal(state, effect.reader);
           break;
         }
         case 'gone':
           this.dismiss(effect.reader, effect.reason);
+          this.forgetRefusal(state, effect.reader);
           break;
         case 'publish':
           wire.publish(room, effect.entries);
@@ -462,6 +475,12 @@ class RoomActor {
     reader.isBlocked = true;
     reader.isAttached = false;
     state.inputs.push({ type: 'refused', reader: id, after });
+  }
+
+  /** A refusal of an attachment that has ended says nothing about the next one of the same reader. */
+  private forgetRefusal(state: RoomActorState, id: ReaderId): void {
+    const kept = state.inputs.filter((input) => input.type !== 'refused' || input.reader !== id);
+    state.inputs.splice(0, state.inputs.length, ...kept);
   }
 
   // ---- time ----

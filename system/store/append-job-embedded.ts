@@ -154,11 +154,11 @@ export class AppendJob implements CommitJob {
 
   /** Takes the texts of a deleted message and its edits out, in the same batch. Reads what is committed, under what this batch holds. */
   async #scrub(batch: CommitBatch, { target, seq: upTo }: Entry): Promise<void> {
-    if (target === undefined || target < 1 || target >= upTo) return;
+    if (target === undefined || target >= upTo) return;
     const under = `t!${this.room}!${encodeSeq(target)}!`;
     const stored = await this.#index(target, (level) => level.keys(keysUnder(under)).all());
     const changes = [...stored, ...batch.keysUnder(under)].map(seqOfKey).filter((seq) => seq < upTo);
-    for (const seq of new Set([target, ...changes])) {
+    for (const seq of new Set(target === 0 ? changes : [target, ...changes])) {
       const { entry, previousMessage } = await this.#stored(batch, seq);
       if (seq !== target && entry.kind !== 'modify') continue;
       const key = entryKey(this.room, seq);

@@ -9,6 +9,8 @@ import { batchEntriesMax, entryBytesMax, type Range } from './room-log.ts';
 
 /** Printable ASCII: what a key can hold without two cids becoming one. Clients' cids are a part of it. */
 const cidPattern = /^[!-~]{1,256}$/;
+/** As much as a key holds. */
+const targetMax = 36 ** 8 - 1;
 const readLimitMax = 1_000;
 const messagesLimitMax = 100;
 
@@ -37,6 +39,8 @@ export function checkCount(room: RoomId, headN: number, first: Entry): void {
 /** Why a store never takes this entry; undefined when it does. `document` is its encoded form. */
 export function rejectionOf(entry: Entry, document: string): string | undefined {
   if (!idPattern.test(entry.by)) return 'by is not a user id';
+  const { target } = entry;
+  if (target !== undefined && !(Number.isSafeInteger(target) && target >= 0 && target <= targetMax)) return 'target is not a seq';
   if (!cidPattern.test(entry.cid)) return 'cid is not 1 to 256 printable ASCII characters';
   // Three bytes are the most that one UTF-16 unit becomes: nearly every entry is passed without counting.
   if (document.length * 3 > entryBytesMax && Buffer.byteLength(document) > entryBytesMax) {

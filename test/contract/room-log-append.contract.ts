@@ -153,9 +153,19 @@ export function roomLogAppendContract(factory: StoreFactory): void {
         });
       }));
 
-    it('rejects ids that could not be told apart as keys', () =>
+    it('rejects ids and targets that could not be told apart as keys', () =>
       withStore(factory, async ({ log }) => {
-        for (const draft of [{ by: 'a!b' }, { by: '' }, { cid: '' }, { cid: 'a b' }, { cid: '\ud800' }, { cid: 'x'.repeat(257) }]) {
+        for (const draft of [
+          { by: 'a!b' },
+          { by: '' },
+          { cid: '' },
+          { cid: 'a b' },
+          { cid: '\ud800' },
+          { cid: 'x'.repeat(257) },
+          { target: -1 },
+          { target: 0.5 },
+          { target: Number.NaN },
+        ]) {
           expect(await log.append(freshRoom(), 0, [entryAfter(emptyHead, draft)])).toMatchObject({ type: 'rejected', index: 0 });
         }
       }));

@@ -47,6 +47,21 @@ export function roomLogLifeContract(factory: StoreFactory): void {
         }));
     }
 
+    it('takes the texts of edits out also where there is no message they could belong to', () =>
+      withStore(factory, async (opened) => {
+        const id = freshRoom();
+        await fill(
+          opened,
+          id,
+          [
+            { kind: 'modify', target: 0, text: secret },
+            { kind: 'delete', target: 0 },
+          ],
+          1,
+        );
+        expect(JSON.stringify(await opened.log.read(id, { after: 0, limit: 10 }))).not.toContain(secret);
+      }));
+
     it('is harmless when its target is not there, is itself, or was deleted before', () =>
       withStore(factory, async (opened) => {
         const id = freshRoom();

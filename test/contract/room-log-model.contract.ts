@@ -72,10 +72,10 @@ const draft = fc.oneof(
   },
   {
     weight: 4,
-    arbitrary: fc.record({ kind: fc.constant('react' as const), target: fc.nat(40), emoji: fc.constant('x'), on: fc.boolean() }),
+    arbitrary: fc.record({ kind: fc.constant('react' as const), target: fc.nat(12), emoji: fc.constant('x'), on: fc.boolean() }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('modify' as const), target: fc.nat(40), text: fc.string() }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('delete' as const), target: fc.nat(40) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('modify' as const), target: fc.nat(12), text: fc.string() }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('delete' as const), target: fc.nat(12) }) },
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('member' as const), member: fc.constant({ user: user('bob'), change: 'left' as const }) }),

@@ -8,7 +8,7 @@ import type { MachineClass } from './world.ts';
 
 type Change = Partial<SimOptions>;
 
-/** From the most taken away to the least. Each is tried on what the earlier ones left. */
+/** From the most taken away to the least; none ever gives back. Each is tried on what the earlier ones left. */
 const changes: readonly ((options: SimOptions) => Change)[] = [
   () => ({ rooms: 1 }),
   () => ({
@@ -37,7 +37,7 @@ const changes: readonly ((options: SimOptions) => Change)[] = [
   () => ({ commitStall: 0 }),
   () => ({ wireDrop: 0 }),
   () => ({ wireDouble: 0 }),
-  () => ({ tail: false }),
+  ({ poll }) => (poll ? { tail: false } : {}),
   () => ({ wire: false }),
   () => ({ tailDrop: 0 }),
   () => ({ slow: 0 }),
@@ -49,12 +49,12 @@ const changes: readonly ((options: SimOptions) => Change)[] = [
   ({ nodes }) => ({ nodes: Math.max(1, nodes - 1) }),
   ({ clients }) => ({ clients: Math.max(2, clients - 1) }),
   ({ clients }) => ({ clients: Math.max(2, clients - 1) }),
-  () => ({ opsPerClient: 1 }),
-  () => ({ opsPerClient: 2 }),
+  ({ opsPerClient }) => ({ opsPerClient: Math.min(opsPerClient, 1) }),
+  ({ opsPerClient }) => ({ opsPerClient: Math.min(opsPerClient, 2) }),
   ({ opsPerClient }) => ({ opsPerClient: Math.ceil(opsPerClient / 2) }),
   ({ opsPerClient }) => ({ opsPerClient: Math.max(1, opsPerClient - 1) }),
-  () => ({ faultsMs: 1000 }),
-  () => ({ faultsMs: 2000 }),
+  ({ faultsMs }) => ({ faultsMs: Math.min(faultsMs, 1000) }),
+  ({ faultsMs }) => ({ faultsMs: Math.min(faultsMs, 2000) }),
   ({ faultsMs }) => ({ faultsMs: Math.ceil(faultsMs / 2) }),
   ({ faultsMs }) => ({ faultsMs: Math.ceil(faultsMs * 0.8) }),
 ];

@@ -99,6 +99,21 @@ describe('people in a room', () => {
     expect(await bob.ask(open('lobby', 3))).toMatchObject({ ok: true, result: { verdict: 'denied' } });
   });
 
+  it('who open a room anew in the turn in which their connection was full get each entry once all the same', async () => {
+    const { alice, bob } = await twoPeople();
+    bob.sink.isFull = true;
+    const sent = alice.ask(send('lobby', 'm', 'x'));
+    const opened = bob.ask(open('lobby', 2));
+    await sent;
+    const answer = await opened;
+    bob.sink.drain();
+    await turns(10);
+    await alice.done(send('lobby', 'n', 'x'));
+    await turns(5);
+    const first = answer.ok && answer.result.type === 'opened' ? answer.result.entries.map((entry) => entry.seq) : [];
+    expect([...first, ...bob.sink.seqs('lobby')]).toEqual([3, 4]);
+  });
+
   it('whose connection is full are cut when they are removed, and find out when they resume', async () => {
     const { alice, bob } = await twoPeople();
     bob.sink.isFull = true;
