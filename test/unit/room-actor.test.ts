@@ -105,8 +105,9 @@ describe('people in a room', () => {
     const { on, alice } = await twoPeople({
       log: (log) => ({
         async append(room, after, entries): Promise<AppendOutcome> {
+          const outcome = await log.append(room, after, entries);
           if (isHeld) await new Promise<void>((resolve) => (release = resolve));
-          return log.append(room, after, entries);
+          return outcome;
         },
       }),
     });
