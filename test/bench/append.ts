@@ -68,13 +68,13 @@ export async function runAppend(options: BenchOptions): Promise<BenchResult> {
     notes: [
       'every arm: what was acknowledged equals what is stored afterwards; else the run fails',
       'no node on socket.io can ack more than bare: where bare / a is below the goal, d / a cannot reach it on this machine',
-      `a: one synced batch at a time of entry and idempotency key per message, values made beforehand. b: RoomLog.append. d: rate limits raised, nobody reads; ${pinning}`,
+      `a: one synced batch at a time of entry and idempotency key per message, values made beforehand. b: RoomLog.append. d: rate limits raised, nobody reads. a, b, c have no load process and use both cores; d and bare: ${pinning}`,
     ],
   };
 }
 
 async function runInProcess(arm: ProcessArm, dir: string, { appendWarmUpMs, appendMs }: BenchOptions): Promise<AppendRun> {
-  const child = new BenchProcess('test/bench/append-arms.js', 'server');
+  const child = new BenchProcess('test/bench/append-arms.js', 'alone');
   const request: AppendRequest = { arm, dir: join(dir, 'log'), rooms, senders, warmUpMs: appendWarmUpMs, durationMs: appendMs };
   try {
     return await child.call<AppendRun>('run', request);

@@ -85,13 +85,13 @@ const cacheNote = ({ rebooted }: ColdRuns): string[] =>
 
 async function coldRuns(name: 'open' | 'list', options: BenchOptions): Promise<ColdRuns> {
   const data = { dir: join(options.folder, `cold-${options.openEntries}`), entries: options.openEntries };
-  const maker = new BenchProcess('test/bench/cold-run.js', 'server', {
+  const maker = new BenchProcess('test/bench/cold-run.js', 'alone', {
     onProgress: (line) => options.progress(`${name}  preparing: ${line}`),
   });
   await maker.call('prepare', data);
   await maker.stop();
   const once = async (): Promise<ColdRun> => {
-    const child = new BenchProcess('test/bench/cold-run.js', 'server');
+    const child = new BenchProcess('test/bench/cold-run.js', 'alone');
     const run = await child.call<ColdRun>(name, data);
     await child.stop();
     return run;

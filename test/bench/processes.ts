@@ -9,7 +9,8 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-export type Core = 'server' | 'load';
+/** alone: nothing else runs beside it, so it may use every core, as a node on a machine of its own would. */
+export type Core = 'server' | 'load' | 'alone';
 const coreOf = { server: '0', load: '1' } as const;
 
 const canPin = Object.values(coreOf).every((core) => spawnSync('taskset', ['-c', core, 'true']).status === 0);
@@ -60,8 +61,8 @@ export class BenchProcess {
     this.#name = script;
     const path = fileURLToPath(new URL(`../../${script}`, import.meta.url));
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CHAT_')));
-    const profile = core === 'server' && profileFolder !== undefined ? ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`] : [];
-    const command = [...(canPin ? ['taskset', '-c', coreOf[core]] : []), process.execPath, ...profile, path, ...(options.args ?? [])];
+    const profile = core !== 'load' && profileFolder !== undefined ? ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`] : [];
+    const command = [...(canPin && core !== 'alone' ? ['taskset', '-c', coreOf[core]] : []), process.execPath, ...profile, path, ...(options.args ?? [])];
     this.#child = spawn(command[0] as string, command.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...inherited, ...options.environment },
