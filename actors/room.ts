@@ -68,9 +68,13 @@ export interface RoomDeps {
   readonly clock: Clock;
   readonly settings: RoomSettings;
   readonly roomIdleMs: number;
+  /** How long to gather entries between two deliveries; 0: deliver each turn. */
+  readonly gatherMs: () => number;
   readonly owner: ActorRef<RoomIdle>;
 }
 
+/** Entries gathered at most; then they are delivered whatever the time. */
+const gatheredEntriesMax = 256;
 /** Bytes of text in one frame or answer; a longer range goes in several. */
 const frameTextBytesMax = 256 * 1024;
 
@@ -106,6 +110,10 @@ interface RoomActorState {
   readonly inputs: RoomInput[];
   /** Opens made for readers of the life before, by key. */
   readonly reopening: Map<number, ReaderId>;
+  /** Entries for attached readers that wait for the next delivery, contiguous. */
+  undelivered: Entry[];
+  /** Not before this, unless somebody's attachment changes. */
+  deliverAtMs: number;
   wakeAtMs: number;
   cancelWake: () => void;
   idleSinceMs: number | undefined;
@@ -134,6 +142,8 @@ class RoomActor {
       typing: new TypingState(),
       inputs: [{ type: 'start' }],
       reopening: new Map(),
+      undelivered: [],
+      deliverAtMs: Number.NEGATIVE_INFINITY,
       wakeAtMs: Number.POSITIVE_INFINITY,
       cancelWake: () => {},
       idleSinceMs: undefined,
@@ -191,10 +201,12 @@ class RoomActor {
 
   /** The batching point: the turn's commands become one append, its entries one frame. */
   readonly turnEnd = (state: RoomActorState, ctx: Ctx<RoomMessage>): RoomActorState => {
-    while (state.inputs.length > 0) {
+    do {
       const inputs = state.inputs.splice(0);
-      this.carryOut(state, state.machine.handle(inputs, this.time(ctx)), ctx);
-    }
+      if (inputs.length > 0) this.carryOut(state, state.machine.handle(inputs, this.time(ctx)), ctx);
+      const isDue = ctx.nowMs() >= state.deliverAtMs || state.undelivered.length >= gatheredEntriesMax;
+      if (isDue) this.deliver(state, ctx);
+    } while (state.inputs.length > 0);
     this.considerLeaving(state, ctx);
     this.arm(state, ctx);
     return state;
@@ -350,17 +362,20 @@ class RoomActor {
           this.answer(state, effect.key, effect.outcome);
           break;
         case 'deliver':
-          this.deliver(state, effect.entries);
+          state.undelivered.push(...effect.entries);
           break;
         case 'emit':
+          this.deliver(state, ctx);
           this.emit(state, effect.reader, effect.entries);
           break;
         case 'attach': {
+          this.deliver(state, ctx); // What was gathered is for those who were attached before.
           const reader = this.surviving.readers.get(effect.reader);
           if (reader) reader.isAttached = !reader.isBlocked;
           break;
         }
         case 'detach': {
+          this.deliver(state, ctx);
           const reader = this.surviving.readers.get(effect.reader);
           if (reader) {
             reader.isAttached = false;
@@ -370,6 +385,7 @@ class RoomActor {
           break;
         }
         case 'gone':
+          this.deliver(state, ctx); // Up to the entry that removed them.
           this.dismiss(effect.reader, effect.reason);
           this.forgetRefusal(state, effect.reader);
           break;
@@ -449,7 +465,12 @@ class RoomActor {
     else if (!reader.isAttached) this.surviving.readers.delete(id);
   }
 
-  private deliver(state: RoomActorState, entries: readonly Entry[]): void {
+  /** Gives what was gathered to every attached reader, as one frame. */
+  private deliver(state: RoomActorState, ctx: Ctx<RoomMessage>): void {
+    const entries = state.undelivered;
+    if (entries.length === 0) return;
+    state.undelivered = [];
+    state.deliverAtMs = ctx.nowMs() + this.deps.gatherMs();
     const frame = this.deps.encoder.entries(this.room, entries);
     const after = (entries[0]?.seq ?? 1) - 1;
     const last = entries.at(-1)?.seq ?? after;
@@ -507,7 +528,8 @@ class RoomActor {
   /** One timer for everything that waits. It is moved only when something is due earlier; firing early costs a turn. */
   private arm(state: RoomActorState, ctx: Ctx<RoomMessage>): void {
     const idleAtMs = state.idleSinceMs === undefined ? undefined : state.idleSinceMs + this.deps.roomIdleMs;
-    const due = [state.machine.wakeAtMs(), state.typing.nextEndMs(), idleAtMs].filter((time) => time !== undefined);
+    const deliverAtMs = state.undelivered.length === 0 ? undefined : state.deliverAtMs;
+    const due = [state.machine.wakeAtMs(), state.typing.nextEndMs(), idleAtMs, deliverAtMs].filter((time) => time !== undefined);
     const wakeAtMs = Math.min(...due, Number.POSITIVE_INFINITY);
     if (wakeAtMs >= state.wakeAtMs) return;
     state.cancelWake();

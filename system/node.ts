@@ -18,6 +18,7 @@ import { devSecret } from './dev-secret.ts';
 import { type Cid, type Incarnation, type NodeId, newIncarnation } from './ids.ts';
 import { Lifecycle, type StopStep } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
+import { LoopLoad } from './loop-load.ts';
 import { batchBytesMax, batchEntriesMax } from './store/room-log.ts';
 import type { RoomStore } from './store/room-store.ts';
 import { openEmbeddedStore } from './store/room-store-embedded.ts';
@@ -68,7 +69,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const system = createActorSystem({ clock, log });
     undo.unshift(() => system.stop(0));
     const lifecycle = new Lifecycle({ supervision: system.supervision, clock, log });
-    const guardian = startActors(options, { system, store, wire, clock, lifecycle });
+    const load = new LoopLoad(clock);
+    undo.unshift(() => load.stop());
+    const guardian = startActors(options, { system, store, wire, clock, lifecycle, load });
     const { verifier, devTokens } = await tokensOf(config, clock);
     const server = await startGatewayServer({
       config,
@@ -80,7 +83,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       log,
     });
     lifecycle.enter('up');
-    const steps = stopSteps({ server, guardian, system, wire, store, deadlineMs: config.drainDeadlineMs });
+    const steps = stopSteps({ load, server, guardian, system, wire, store, deadlineMs: config.drainDeadlineMs });
     let stopping: Promise<boolean> | undefined;
     return {
       url: server.url,
@@ -105,7 +108,7 @@ interface Parts {
   readonly lifecycle: Lifecycle;
 }
 
-function startActors(options: NodeOptions, { system, store, wire, clock, lifecycle }: Parts): Guardian {
+function startActors(options: NodeOptions, { system, store, wire, clock, lifecycle, load }: Parts & { readonly load: LoopLoad }): Guardian {
   const { config, incarnation } = options;
   const settings: RoomSettings = {
     writer: incarnation,
@@ -132,6 +135,7 @@ function startActors(options: NodeOptions, { system, store, wire, clock, lifecyc
       settings,
       roomIdleMs: config.roomIdleMs,
       roomsActiveMax: config.roomsActiveMax,
+      gatherMs: () => load.gatherMs(),
     },
     gateway: {
       ...reads,
@@ -173,19 +177,21 @@ async function tokensOf(
 }
 
 interface StopParts extends Pick<Parts, 'system' | 'wire' | 'store'> {
+  readonly load: LoopLoad;
   readonly server: GatewayServer;
   readonly guardian: Guardian;
   readonly deadlineMs: number;
 }
 
 /** The order of stopping. Clients are told before anything they depend on is gone; the store is last. */
-function stopSteps({ server, guardian, system, wire, store, deadlineMs }: StopParts): readonly StopStep[] {
+function stopSteps({ load, server, guardian, system, wire, store, deadlineMs }: StopParts): readonly StopStep[] {
   return [
     { name: 'stop accepting', deadlineMs: 1_000, run: () => server.stopAccepting() },
     { name: 'tell clients', deadlineMs: 1_000, run: () => guardian.gateway.drain() },
     { name: 'finish rooms', deadlineMs: deadlineMs / 2, run: () => system.stop(deadlineMs / 2 - 100) },
     { name: 'close sockets', deadlineMs: deadlineMs / 4, run: () => server.close(deadlineMs / 4 - 100) },
     { name: 'flush wire', deadlineMs: 2_000, run: () => wire.close() },
+    { name: 'stop measuring', deadlineMs: 100, run: () => load.stop() },
     { name: 'close store', deadlineMs: deadlineMs / 4, run: () => store.close() },
   ];
 }

@@ -165,6 +165,7 @@ async function runActors(request: AppendRequest): Promise<AppendRun> {
     clock: systemClock,
     settings: roomSettings,
     roomIdleMs: 60_000,
+    gatherMs: () => 0,
     roomsActiveMax: 10_000,
   });
   const run = await drive(request, (sender, index, done) => {

@@ -62,7 +62,13 @@ export class BenchProcess {
     const path = fileURLToPath(new URL(`../../${script}`, import.meta.url));
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CHAT_')));
     const profile = core !== 'load' && profileFolder !== undefined ? ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`] : [];
-    const command = [...(canPin && core !== 'alone' ? ['taskset', '-c', coreOf[core]] : []), process.execPath, ...profile, path, ...(options.args ?? [])];
+    const command = [
+      ...(canPin && core !== 'alone' ? ['taskset', '-c', coreOf[core]] : []),
+      process.execPath,
+      ...profile,
+      path,
+      ...(options.args ?? []),
+    ];
     this.#child = spawn(command[0] as string, command.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...inherited, ...options.environment },

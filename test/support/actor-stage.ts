@@ -116,6 +116,7 @@ export interface StageOptions {
   readonly encoder?: Partial<FrameEncoder>;
   readonly roomIdleMs?: number;
   readonly roomsActiveMax?: number;
+  readonly gatherMs?: () => number;
   readonly connectionsMax?: number;
   readonly roomsPerSocketMax?: number;
 }
@@ -147,6 +148,7 @@ export function startStage(options: StageOptions = {}): Stage {
       settings: { ...testRoomSettings, ...options.settings },
       roomIdleMs: options.roomIdleMs ?? 60_000,
       roomsActiveMax: options.roomsActiveMax ?? 1_000,
+      gatherMs: options.gatherMs ?? (() => 0),
     },
     gateway: {
       log,

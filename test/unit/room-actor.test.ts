@@ -65,6 +65,26 @@ describe('people in a room', () => {
     expect(bob.sink.events('entries')).toHaveLength(1);
   });
 
+  it('of a busy node get entries gathered, the first at once; who opens, goes or is there when the room crashes gets each once', async () => {
+    const { on, alice, bob } = await twoPeople({ gatherMs: () => 40 });
+    for (let index = 0; index < 6; index += 1) await alice.done(send('lobby', `m${index}`, 'x'));
+    expect(bob.sink.events('entries')).toHaveLength(1);
+    on.clock.advance(41);
+    await turns(3);
+    expect(bob.sink.events('entries')).toHaveLength(2);
+    expect(bob.sink.seqs('lobby')).toEqual([3, 4, 5, 6, 7, 8]);
+    await alice.done(send('lobby', 'gathered', 'x'));
+    const again = on.connect('bob');
+    const opened = await again.done(open('lobby', 8));
+    expect(opened).toMatchObject({ verdict: 'replay', upTo: 9, entries: [{ seq: 9 }] });
+    expect(bob.sink.seqs('lobby').at(-1)).toBe(9);
+    await alice.done(send('lobby', 'more', 'x'));
+    on.rooms.sendIfActive(lobby, poison<RoomCommand>('room.hint'));
+    await settle(on);
+    expect(bob.sink.seqs('lobby')).toEqual([3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(again.sink.seqs('lobby')).toEqual([10]);
+  });
+
   it('get the same answer for a retry of the same command, and CONFLICT for another text under its cid', async () => {
     const { alice } = await twoPeople();
     const first = await alice.ask(send('lobby', 'a', 'x'));
