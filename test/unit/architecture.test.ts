@@ -57,7 +57,15 @@ const table: readonly Row[] = [
   },
   {
     from: ['gateway/client/**'],
-    mayImport: ['node:*', 'node:*/**', 'socket.io-client', 'gateway/client/**', 'gateway/client-protocol.ts', 'system/ids.ts', 'system/errors.ts'],
+    mayImport: [
+      'node:*',
+      'node:*/**',
+      'socket.io-client',
+      'gateway/client/**',
+      'gateway/client-protocol.ts',
+      'system/ids.ts',
+      'system/errors.ts',
+    ],
   },
   {
     from: ['gateway/**'],
