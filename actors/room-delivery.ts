@@ -36,6 +36,8 @@ interface Reader {
   mode: 'opening' | 'paging' | 'behind' | 'attached' | 'paused';
   isReading: boolean;
   retryMs: number | undefined;
+  /** Its user went, with this entry, while it was behind: it still gets everything up to that, then it is gone. */
+  leaving?: { readonly seq: number; readonly reason: 'kicked' | 'left' };
 }
 
 /** What the writer side lends: the membership fold and the highest seq known to be committed. */
@@ -197,6 +199,10 @@ export class RoomDelivery {
       this.push(fresh.slice(start, index + 1), out);
       start = index + 1;
       for (const [id, reader] of leaving) {
+        if (reader.mode === 'behind' || reader.mode === 'paused') {
+          reader.leaving ??= { seq: entry.seq, reason: entry.member.change };
+          continue;
+        }
         this.remove(id);
         if (reader.mode === 'opening' || reader.mode === 'paging') {
           // Asked perhaps after they had come back: what is true at the stream's end decides.
@@ -347,6 +353,11 @@ export class RoomDelivery {
     const reader = this.readers.get(id);
     if (!reader || reader.isReading || (reader.retryMs !== undefined && nowMs < reader.retryMs)) return;
     reader.retryMs = undefined;
+    if (reader.leaving && reader.cursor >= reader.leaving.seq) {
+      this.remove(id);
+      out.push({ type: 'gone', reader: id, reason: reader.leaving.reason });
+      return;
+    }
     const firstRecent = this.recent[0]?.seq ?? Number.POSITIVE_INFINITY;
     if (reader.cursor < this.delivered && reader.cursor + 1 < firstRecent) {
       reader.isReading = true;
@@ -357,13 +368,16 @@ export class RoomDelivery {
       const entries = reader.cursor < this.delivered ? this.recent.slice(reader.cursor + 1 - firstRecent) : [];
       this.supply(id, reader, entries, fold.epoch, out);
     }
+    if (reader.leaving) return this.advance(id, nowMs, { fold, headSeq: this.delivered }, out);
     reader.mode = 'attached';
     this.moving.delete(id);
     this.attachedCount += 1;
     out.push({ type: 'attach', reader: id });
   }
 
-  private supply(id: ReaderId, reader: Reader, entries: readonly Entry[], epoch: string, out: RoomEffect[]): void {
+  private supply(id: ReaderId, reader: Reader, found: readonly Entry[], epoch: string, out: RoomEffect[]): void {
+    const lastSeq = reader.leaving?.seq ?? Number.POSITIVE_INFINITY;
+    const entries = (found.at(-1)?.seq ?? 0) > lastSeq ? found.filter((entry) => entry.seq <= lastSeq) : found;
     const upTo = entries.at(-1)?.seq ?? reader.cursor;
     if (reader.mode === 'opening') {
       const head = Math.max(this.delivered, upTo);

@@ -171,6 +171,22 @@ describe('people in a room', () => {
     expect(bob.sink.closed).toEqual({ code: 'SLOW_CONSUMER' });
   });
 
+  it('who are catching up when they leave still get everything up to their leaving, then they are told', async () => {
+    const { on, alice, bob } = await twoPeople({ settings: { recentEntriesMax: 2, readEntriesMax: 3 } });
+    for (let index = 0; index < 12; index += 1) await alice.done(send('lobby', `m${index}`, 'x'));
+    const again = on.connect('bob');
+    const opened = again.ask(open('lobby', 2));
+    const left = again.ask({ type: 'room.leave', room: lobby });
+    const after = alice.ask(send('lobby', 'after', 'x'));
+    const answer = await opened;
+    await Promise.all([left, after]);
+    await turns(20);
+    const first = answer.ok && answer.result.type === 'opened' ? answer.result.entries.map((entry) => entry.seq) : [];
+    expect([...first, ...again.sink.seqs('lobby')]).toEqual(Array.from({ length: 13 }, (_, index) => index + 3));
+    expect(again.sink.events('room:gone')).toEqual([{ room: 'lobby', reason: 'left' }]);
+    expect(bob.sink.seqs('lobby').at(-1)).toBe(15);
+  });
+
   it('see typing end by time, by the message, and with the connection', async () => {
     const { on, alice, bob } = await twoPeople();
     const shown = () => (bob.sink.events('typing') as { users: string[] }[]).map((body) => body.users);
