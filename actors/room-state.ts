@@ -1,5 +1,5 @@
 /**
- * RoomState: the append and delivery protocol of one room on one node (design: the room log, steps 1 to 7). Pure:
+ * RoomState: the append and delivery protocol of one room on one node. Pure:
  * no I/O, no clock, no randomness; inputs come in with the time, effects come out to be carried out in their order.
  *
  * Guarantees: at most one append in flight; a command is acknowledged only from its own append's success or from a

@@ -1,7 +1,7 @@
 /**
  * Room: this node's actor of one room. Carries out what `room-state` decides.
  *
- * Owns: the readers' sinks, the answers owed, the typing set, one timer.
+ * Owns: the readers (`room-readers`), the answers owed (`room-answers`), the typing set, one timer.
  * Guarantees: what the pure state guarantees; after a crash its readers go on from where they were, or are told.
  * Does not: decide order (the log does), validate payloads (the gateway does), know a socket (a sink is one).
  */
@@ -13,12 +13,14 @@ import type { Entry } from '../system/store/entry.ts';
 import type { AppendOutcome, Range, RoomLog } from '../system/store/room-log.ts';
 import type { UserRooms } from '../system/store/user-rooms.ts';
 import type { Wire } from '../system/wire/wire.ts';
-import type { Answer, RoomView } from './client-command.ts';
+import type { Answer } from './client-command.ts';
 import type { ClientSink, FrameEncoder } from './client-sink.ts';
+import { formOf, RoomAnswers } from './room-answers.ts';
 import { appendWithMemberships } from './room-appender.ts';
-import type { RoomFold, WriteCommand } from './room-fold.ts';
+import type { WriteCommand } from './room-fold.ts';
 import { readFacts, readPage, readRoom } from './room-history.ts';
 import type { AnsweredOutcome, ReaderId, RoomEffect, RoomInput, RoomSettings, Time } from './room-protocol.ts';
+import { RoomReaders } from './room-readers.ts';
 import { RoomState } from './room-state.ts';
 import { TypingState } from './typing-state.ts';
 
@@ -73,36 +75,10 @@ export interface RoomDeps {
   readonly owner: ActorRef<RoomIdle>;
 }
 
-/** Entries gathered at most; then they are delivered whatever the time. */
-const gatheredEntriesMax = 256;
 /** Bytes of text in one frame or answer; a longer range goes in several. */
 const frameTextBytesMax = 256 * 1024;
 
 // ---- state ----
-
-interface Reader {
-  readonly user: UserId;
-  readonly sink: ClientSink;
-  /** The last seq its sink took. */
-  cursor: number;
-  isAttached: boolean;
-  /** Its sink refused; no effect reaches it until it is ready. */
-  isBlocked: boolean;
-}
-
-interface Owed {
-  readonly replyTo: ActorRef<Answer>;
-  readonly user: UserId;
-  readonly reader?: ReaderId;
-  readonly kind: 'room' | 'write' | 'done' | 'open' | 'history';
-}
-
-/** What outlives a crash of the actor: who reads here, and who waits for an answer. */
-interface Surviving {
-  readonly readers: Map<ReaderId, Reader>;
-  readonly owed: Map<number, Owed>;
-  nextKey: number;
-}
 
 interface RoomActorState {
   readonly machine: RoomState;
@@ -110,10 +86,6 @@ interface RoomActorState {
   readonly inputs: RoomInput[];
   /** Opens made for readers of the life before, by key. */
   readonly reopening: Map<number, ReaderId>;
-  /** Entries for attached readers that wait for the next delivery, contiguous. */
-  undelivered: Entry[];
-  /** Not before this, unless somebody's attachment changes. */
-  deliverAtMs: number;
   wakeAtMs: number;
   cancelWake: () => void;
   idleSinceMs: number | undefined;
@@ -126,11 +98,15 @@ class RoomActor {
   private readonly room: RoomId;
   private readonly deps: RoomDeps;
   private isFirstLife = true;
-  private readonly surviving: Surviving = { readers: new Map(), owed: new Map(), nextKey: 0 };
+  /** These two outlive a crash: who reads here, and who waits for an answer. */
+  private readonly readers: RoomReaders;
+  private readonly answers: RoomAnswers;
 
   constructor(room: RoomId, deps: RoomDeps) {
     this.room = room;
     this.deps = deps;
+    this.readers = new RoomReaders(room, deps.encoder);
+    this.answers = new RoomAnswers(room);
   }
 
   readonly start = (ctx: Ctx<RoomMessage>): RoomActorState => {
@@ -142,8 +118,6 @@ class RoomActor {
       typing: new TypingState(),
       inputs: [{ type: 'start' }],
       reopening: new Map(),
-      undelivered: [],
-      deliverAtMs: Number.NEGATIVE_INFINITY,
       wakeAtMs: Number.POSITIVE_INFINITY,
       cancelWake: () => {},
       idleSinceMs: undefined,
@@ -156,7 +130,7 @@ class RoomActor {
   readonly receive = (state: RoomActorState, msg: RoomMessage, ctx: Ctx<RoomMessage>): RoomActorState => {
     switch (msg.type) {
       case 'room.write':
-        state.inputs.push({ type: 'command', key: this.owe(msg.replyTo, msg.command.by, answerKind(msg.command)), command: msg.command });
+        this.onWrite(state, msg);
         return state;
       case 'room.open':
         this.onOpen(state, msg);
@@ -165,18 +139,14 @@ class RoomActor {
         this.onClose(state, msg.reader);
         return state;
       case 'room.history':
-        state.inputs.push({ type: 'history', key: this.owe(msg.replyTo, msg.user, 'history'), user: msg.user, range: msg.range });
+        this.onHistory(state, msg);
         return state;
       case 'room.typing':
         this.onTyping(state, msg, ctx.nowMs());
         return state;
-      case 'room.readerReady': {
-        const reader = this.surviving.readers.get(msg.reader);
-        if (!reader?.isBlocked) return state;
-        reader.isBlocked = false;
-        state.inputs.push({ type: 'ready', reader: msg.reader });
+      case 'room.readerReady':
+        if (this.readers.unblock(msg.reader)) state.inputs.push({ type: 'ready', reader: msg.reader });
         return state;
-      }
       case 'room.event':
         state.inputs.push({ type: 'event', entries: msg.entries });
         return state;
@@ -194,7 +164,7 @@ class RoomActor {
       case 'room.wake':
         state.wakeAtMs = Number.POSITIVE_INFINITY;
         state.inputs.push({ type: 'tick' });
-        if (state.typing.expire(ctx.nowMs())) this.relayTyping(state);
+        if (state.typing.expire(ctx.nowMs())) this.readers.showTyping(state.typing.users());
         return state;
     }
   };
@@ -204,8 +174,7 @@ class RoomActor {
     do {
       const inputs = state.inputs.splice(0);
       if (inputs.length > 0) this.carryOut(state, state.machine.handle(inputs, this.time(ctx)), ctx);
-      const isDue = ctx.nowMs() >= state.deliverAtMs || state.undelivered.length >= gatheredEntriesMax;
-      if (isDue) this.deliver(state, ctx);
+      if (ctx.nowMs() >= (this.readers.dueMs() ?? Number.POSITIVE_INFINITY)) this.deliver(state, ctx);
     } while (state.inputs.length > 0);
     this.considerLeaving(state, ctx);
     this.arm(state, ctx);
@@ -213,68 +182,58 @@ class RoomActor {
   };
 
   readonly stopped = (_state: RoomActorState | undefined, reason: 'stopped' | 'crashed'): void => {
-    const refusal = refuse('ROOM_UNAVAILABLE', 'the room is not available on this node; send again with the same cid', 1000);
-    for (const { replyTo } of this.surviving.owed.values()) tell(replyTo, { ok: false, refusal });
-    this.surviving.owed.clear();
-    if (reason === 'crashed') for (const id of [...this.surviving.readers.keys()]) this.dismiss(id, 'unavailable');
+    this.answers.refuseAll(refuse('ROOM_UNAVAILABLE', 'the room is not available on this node; send again with the same cid', 1000));
+    if (reason === 'crashed') this.readers.dismissAll();
   };
 
   readonly describe = (state: RoomActorState): Record<string, string | number> => ({
     room: this.room,
     head: state.machine.headSeq,
     pending: state.machine.pendingCount,
-    readers: this.surviving.readers.size,
+    readers: this.readers.size,
   });
 
   // ---- handlers ----
 
   /** After a crash: whoever waited is told to try again, whoever read is opened again at its own cursor. */
   private recover(state: RoomActorState): void {
-    const refusal = refuse('INTERNAL', 'the room failed while it worked on this; send again with the same cid');
-    for (const { replyTo } of this.surviving.owed.values()) tell(replyTo, { ok: false, refusal });
-    this.surviving.owed.clear();
-    for (const [id, reader] of this.surviving.readers) {
-      reader.isAttached = false;
-      reader.isBlocked = false;
-      const key = this.newKey();
+    this.answers.refuseAll(refuse('INTERNAL', 'the room failed while it worked on this; send again with the same cid'));
+    for (const { id, user, cursor } of this.readers.restart()) {
+      const key = this.answers.newKey();
       state.reopening.set(key, id);
-      state.inputs.push({ type: 'open', key, reader: id, user: reader.user, since: reader.cursor, limit: 1 });
+      state.inputs.push({ type: 'open', key, reader: id, user, since: cursor, limit: 1 });
     }
   }
 
   /** A reader of the life before: it goes on at its cursor, or is told that it must open the room again. */
   private onReopened(state: RoomActorState, id: ReaderId, outcome: AnsweredOutcome): void {
-    if (outcome.type === 'opened' && outcome.verdict === 'replay') {
-      if (outcome.entries.length > 0) this.emit(state, id, outcome.entries);
-      return;
-    }
-    this.dismiss(id, 'unavailable');
+    if (outcome.type === 'opened' && outcome.verdict === 'replay') return this.emit(state, id, outcome.entries);
+    this.readers.dismiss(id, 'unavailable');
     state.inputs.push({ type: 'close', reader: id });
   }
 
-  /** Tells a reader that the room is closed to it. Whoever cannot even be told is cut: it finds out when it resumes. */
-  private dismiss(id: ReaderId, reason: 'kicked' | 'left' | 'unavailable'): void {
-    const reader = this.surviving.readers.get(id);
-    this.surviving.readers.delete(id);
-    if (reader && !reader.sink.send(this.deps.encoder.roomGone(this.room, reason))) reader.sink.close('SLOW_CONSUMER');
+  private onWrite(state: RoomActorState, { command, replyTo }: Extract<RoomCommand, { type: 'room.write' }>): void {
+    const key = this.answers.owe({ replyTo, user: command.by, form: formOf(command) });
+    state.inputs.push({ type: 'command', key, command });
+  }
+
+  private onHistory(state: RoomActorState, { user, range, replyTo }: Extract<RoomCommand, { type: 'room.history' }>): void {
+    state.inputs.push({ type: 'history', key: this.answers.owe({ replyTo, user, form: 'read' }), user, range });
   }
 
   private onOpen(state: RoomActorState, msg: Extract<RoomCommand, { type: 'room.open' }>): void {
     const { reader, user, sink, since, epoch, limit, replyTo } = msg;
-    const known = this.surviving.readers.get(reader);
-    if (!known) this.surviving.readers.set(reader, { user, sink, cursor: since ?? 0, isAttached: false, isBlocked: false });
-    const key = this.owe(replyTo, user, 'open', reader);
+    this.readers.add(reader, user, sink, since ?? 0);
+    const key = this.answers.owe({ replyTo, user, reader, form: 'read' });
     const position = { ...(since === undefined ? undefined : { since }), ...(epoch === undefined ? undefined : { epoch }) };
     state.inputs.push({ type: 'open', key, reader, user, limit, ...position });
   }
 
   private onClose(state: RoomActorState, id: ReaderId): void {
-    const reader = this.surviving.readers.get(id);
-    if (!reader) return;
+    const removed = this.readers.remove(id);
+    if (!removed) return;
     state.inputs.push({ type: 'close', reader: id });
-    this.surviving.readers.delete(id);
-    const isElsewhere = [...this.surviving.readers.values()].some((other) => other.user === reader.user);
-    if (!isElsewhere && state.typing.end(reader.user)) this.relayTyping(state);
+    if (!removed.isElsewhere && state.typing.end(removed.user)) this.readers.showTyping(state.typing.users());
   }
 
   private onTyping(state: RoomActorState, msg: Extract<RoomCommand, { type: 'room.typing' }>, nowMs: number): void {
@@ -284,24 +243,8 @@ class RoomActor {
       tell(msg.replyTo, { ok: false, refusal: refuse(code, code === 'FORBIDDEN' ? 'join the room first' : 'no such room') });
       return;
     }
-    if (state.typing.begin(msg.user, nowMs)) this.relayTyping(state);
+    if (state.typing.begin(msg.user, nowMs)) this.readers.showTyping(state.typing.users());
     tell(msg.replyTo, { ok: true, result: { type: 'done' } });
-  }
-
-  private relayTyping(state: RoomActorState): void {
-    const frame = this.deps.encoder.typing(this.room, state.typing.users());
-    for (const reader of this.surviving.readers.values()) if (reader.isAttached) reader.sink.sendVolatile(frame);
-  }
-
-  private owe(replyTo: ActorRef<Answer>, user: UserId, kind: Owed['kind'], reader?: ReaderId): number {
-    const key = this.newKey();
-    this.surviving.owed.set(key, reader === undefined ? { replyTo, user, kind } : { replyTo, user, kind, reader });
-    return key;
-  }
-
-  private newKey(): number {
-    this.surviving.nextKey += 1;
-    return this.surviving.nextKey;
   }
 
   // ---- effects ----
@@ -362,32 +305,25 @@ class RoomActor {
           this.answer(state, effect.key, effect.outcome);
           break;
         case 'deliver':
-          state.undelivered.push(...effect.entries);
+          this.readers.gather(effect.entries);
           break;
         case 'emit':
           this.deliver(state, ctx);
           this.emit(state, effect.reader, effect.entries);
           break;
-        case 'attach': {
+        case 'attach':
           this.deliver(state, ctx); // What was gathered is for those who were attached before.
-          const reader = this.surviving.readers.get(effect.reader);
-          if (reader) reader.isAttached = !reader.isBlocked;
+          this.readers.attach(effect.reader);
           break;
-        }
-        case 'detach': {
+        case 'detach':
           this.deliver(state, ctx);
-          const reader = this.surviving.readers.get(effect.reader);
-          if (reader) {
-            reader.isAttached = false;
-            reader.isBlocked = false;
-          }
-          this.forgetRefusal(state, effect.reader);
+          this.readers.detach(effect.reader);
+          forgetRefusal(state, effect.reader);
           break;
-        }
         case 'gone':
           this.deliver(state, ctx); // Up to the entry that removed them.
-          this.dismiss(effect.reader, effect.reason);
-          this.forgetRefusal(state, effect.reader);
+          this.readers.dismiss(effect.reader, effect.reason);
+          forgetRefusal(state, effect.reader);
           break;
         case 'publish':
           wire.publish(room, effect.entries);
@@ -424,8 +360,7 @@ class RoomActor {
   }
 
   private answerHistory({ key, range, upTo }: Extract<RoomEffect, { type: 'history' }>, ctx: Ctx<RoomMessage>): void {
-    const owed = this.surviving.owed.get(key);
-    this.surviving.owed.delete(key);
+    const owed = this.answers.take(key);
     if (!owed) return;
     readPage(this.deps.log, this.room, range, upTo).then(
       (page) => tell(owed.replyTo, { ok: true, result: { type: 'history', ...page } }),
@@ -440,68 +375,23 @@ class RoomActor {
   private answer(state: RoomActorState, key: number, outcome: AnsweredOutcome): void {
     const reopened = state.reopening.get(key);
     if (reopened !== undefined) this.onReopened(state, reopened, outcome);
-    const owed = this.surviving.owed.get(key);
+    const owed = this.answers.take(key);
     if (!owed) return;
-    this.surviving.owed.delete(key);
-    if (owed.reader !== undefined) this.noteOpened(owed.reader, outcome);
-    if (outcome.type === 'refused') {
-      tell(owed.replyTo, { ok: false, refusal: refuse(outcome.code, outcome.message, outcome.retryAfterMs) });
-    } else if (outcome.type === 'opened') {
-      tell(owed.replyTo, { ok: true, result: outcome });
-    } else if (owed.kind === 'room') {
-      tell(owed.replyTo, { ok: true, result: { type: 'room', room: viewOf(this.room, state.machine, owed.user) } });
-    } else if (outcome.type === 'stored' && owed.kind === 'write') {
-      tell(owed.replyTo, { ok: true, result: { type: 'stored', seq: outcome.entry.seq, at: outcome.entry.at, dup: outcome.dup } });
-    } else {
-      tell(owed.replyTo, { ok: true, result: { type: 'done' } });
-    }
+    if (owed.reader !== undefined) this.readers.noteOpened(owed.reader, outcome);
+    this.answers.answer(owed, outcome, state.machine);
   }
 
-  private noteOpened(id: ReaderId, outcome: AnsweredOutcome): void {
-    const reader = this.surviving.readers.get(id);
-    if (!reader) return;
-    const isOpen = outcome.type === 'opened' && (outcome.verdict === 'replay' || outcome.verdict === 'snapshot');
-    if (isOpen) reader.cursor = outcome.upTo;
-    else if (!reader.isAttached) this.surviving.readers.delete(id);
-  }
-
-  /** Gives what was gathered to every attached reader, as one frame. */
   private deliver(state: RoomActorState, ctx: Ctx<RoomMessage>): void {
-    const entries = state.undelivered;
-    if (entries.length === 0) return;
-    state.undelivered = [];
-    state.deliverAtMs = ctx.nowMs() + this.deps.gatherMs();
-    const frame = this.deps.encoder.entries(this.room, entries);
-    const after = (entries[0]?.seq ?? 1) - 1;
-    const last = entries.at(-1)?.seq ?? after;
-    for (const [id, reader] of this.surviving.readers) {
-      if (!reader.isAttached || reader.isBlocked) continue;
-      if (reader.sink.send(frame)) reader.cursor = last;
-      else this.block(state, id, reader, after);
-    }
+    const { entries, refused } = this.readers.deliver(ctx.nowMs(), this.deps.gatherMs());
+    state.inputs.push(...refused);
     let hasChanged = false;
     for (const entry of entries) if (state.typing.end(entry.by)) hasChanged = true;
-    if (hasChanged) this.relayTyping(state);
+    if (hasChanged) this.readers.showTyping(state.typing.users());
   }
 
   private emit(state: RoomActorState, id: ReaderId, entries: readonly Entry[]): void {
-    const reader = this.surviving.readers.get(id);
-    if (!reader || reader.isBlocked) return;
-    const after = (entries[0]?.seq ?? 1) - 1;
-    if (reader.sink.send(this.deps.encoder.entries(this.room, entries))) reader.cursor = entries.at(-1)?.seq ?? after;
-    else this.block(state, id, reader, after);
-  }
-
-  private block(state: RoomActorState, id: ReaderId, reader: Reader, after: number): void {
-    reader.isBlocked = true;
-    reader.isAttached = false;
-    state.inputs.push({ type: 'refused', reader: id, after });
-  }
-
-  /** A refusal of an attachment that has ended says nothing about the next one of the same reader. */
-  private forgetRefusal(state: RoomActorState, id: ReaderId): void {
-    const kept = state.inputs.filter((input) => input.type !== 'refused' || input.reader !== id);
-    state.inputs.splice(0, state.inputs.length, ...kept);
+    const refused = this.readers.emit(id, entries);
+    if (refused) state.inputs.push(refused);
   }
 
   // ---- time ----
@@ -512,7 +402,7 @@ class RoomActor {
 
   /** Idle for long enough (at once for a room that does not exist): the owner is asked to let go. */
   private considerLeaving(state: RoomActorState, ctx: Ctx<RoomMessage>): void {
-    const isIdle = state.machine.isIdle && this.surviving.owed.size === 0;
+    const isIdle = state.machine.isIdle && this.answers.size === 0;
     if (!isIdle) {
       state.idleSinceMs = undefined;
       return;
@@ -528,8 +418,7 @@ class RoomActor {
   /** One timer for everything that waits. It is moved only when something is due earlier; firing early costs a turn. */
   private arm(state: RoomActorState, ctx: Ctx<RoomMessage>): void {
     const idleAtMs = state.idleSinceMs === undefined ? undefined : state.idleSinceMs + this.deps.roomIdleMs;
-    const deliverAtMs = state.undelivered.length === 0 ? undefined : state.deliverAtMs;
-    const due = [state.machine.wakeAtMs(), state.typing.nextEndMs(), idleAtMs, deliverAtMs].filter((time) => time !== undefined);
+    const due = [state.machine.wakeAtMs(), state.typing.nextEndMs(), idleAtMs, this.readers.dueMs()].filter((time) => time !== undefined);
     const wakeAtMs = Math.min(...due, Number.POSITIVE_INFINITY);
     if (wakeAtMs >= state.wakeAtMs) return;
     state.cancelWake();
@@ -538,24 +427,10 @@ class RoomActor {
   }
 }
 
-function answerKind({ write }: WriteCommand): Owed['kind'] {
-  if (write.type === 'create' || write.type === 'join') return 'room';
-  return write.type === 'leave' || write.type === 'invite' || write.type === 'kick' ? 'done' : 'write';
-}
-
-function viewOf(id: RoomId, machine: { readonly fold: RoomFold; readonly headSeq: number }, user: UserId): RoomView {
-  const { facts, epoch, size } = machine.fold;
-  return {
-    id,
-    kind: facts?.kind ?? 'group',
-    ...(facts?.name === undefined ? undefined : { name: facts.name }),
-    public: facts?.public ?? false,
-    ...(facts?.community === undefined ? undefined : { community: facts.community }),
-    role: machine.fold.membership(user)?.role ?? 'member',
-    head: machine.headSeq,
-    epoch,
-    members: size,
-  };
+/** A refusal of an attachment that has ended says nothing about the next one of the same reader. */
+function forgetRefusal(state: RoomActorState, id: ReaderId): void {
+  const kept = state.inputs.filter((input) => input.type !== 'refused' || input.reader !== id);
+  state.inputs.splice(0, state.inputs.length, ...kept);
 }
 
 /** The longest prefix whose texts fit into one frame, at least one entry. */

@@ -2,7 +2,7 @@
  * Frame encoder: one event becomes one socket.io packet and one websocket frame, once, for any number of connections.
  *
  * Guarantees: an unmodified socket.io client reads the frames; each entry is made JSON once in its life, however many frames
- * carry it. Worth 14 × at 16 entries a frame (performance.md, decision 1).
+ * carry it. Worth 14 × at 16 entries a frame.
  * Does not: send (outbox.ts). Compression stays off: a frame with per-message deflate could not be shared.
  */
 import type { Frame, FrameEncoder } from '../actors/client-sink.ts';

@@ -1,6 +1,6 @@
 /**
  * Strip handshake: lets go of the HTTP request that opened a websocket. A fifth of an idle connection's heap, a third with
- * cookies (performance.md, decision 7); with it goes the token, which stands in the handshake's headers.
+ * cookies; with it goes the token, which stands in the handshake's headers.
  *
  * Guarantees: after both calls no IncomingMessage is held by a websocket connection (a test counts them; engine.io is pinned,
  * since this removes a listener of its inside). Where it does not find it, it does nothing.

@@ -1,5 +1,5 @@
 /**
- * Authority: the checker's own idea of who may do what, written from design.md and not from `room-fold.ts`.
+ * Authority: the checker's own idea of who may do what, written from the README and not from `room-fold.ts`.
  */
 import type { WriteCommand } from '../../actors/room-fold.ts';
 import { type Entry, isMessage, type Role } from '../../system/store/entry.ts';

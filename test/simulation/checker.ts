@@ -1,5 +1,9 @@
 /**
- * Checker: what was invoked, answered and shown, against the log. Invariants are named as in reliability.md section 6.
+ * Checker: what was invoked, answered and shown, against the log.
+ *
+ * I1 durable: what was acknowledged is in the log at its number. I2 no hole. I3 each (room, sender, cid) once. I4 no phantom.
+ * I5 all answers to one command name one number. I6 what is shown is what is in the log. I7 shown in order, each once, no gap.
+ * I8, I9 order in time and of one sender. I10 a fresh read knows what was acknowledged. I11 authority. I12 all settles.
  *
  * What can be judged at once is judged at once, so that the trace ends at the fault; the rest when all is settled
  * (`final-check.ts`). It reads the store's committed log directly and nothing of the code under test.

@@ -11,7 +11,7 @@ import { Scheduler } from './scheduler.ts';
 export type Machine = Pick<RoomState, keyof RoomState>;
 export type MachineClass = new (settings: RoomSettings) => Machine;
 
-/** A rule that was broken. `invariant` is a name of reliability.md section 6, or LIVENESS, SPIN, CRASH. */
+/** A rule that was broken. `invariant` is one of the names at the top of checker.ts, or LIVENESS, SPIN, CRASH. */
 export class Violation extends Error {
   readonly invariant: string;
   readonly room: string;

@@ -1,5 +1,5 @@
 /**
- * Ask: answers reach their own question, and every question ends. Each test about nact closes a row of the table in house-style.md.
+ * Ask: answers reach their own question, and every question ends.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {

@@ -1,5 +1,5 @@
 /**
- * Actor, lives: crash, back-off, restart, pipes, watches, drain and stop. Each test about nact closes a row of the table in house-style.md.
+ * Actor, lives: crash, back-off, restart, pipes, watches, drain and stop.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import {

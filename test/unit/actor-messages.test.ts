@@ -1,5 +1,5 @@
 /**
- * Actor, messages: telling, order, bounds, names, speed. Each test about nact closes a row of the table in house-style.md.
+ * Actor, messages: telling, order, bounds, names, speed.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, describe, expect, it, vi } from 'vitest';

@@ -1,5 +1,5 @@
 /**
- * Tokens: what is accepted, and every forgery of the list in reliability.md, 8.
+ * Tokens: what is accepted, and every forgery.
  */
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import jwt from 'jsonwebtoken';

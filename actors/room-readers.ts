@@ -1,0 +1,162 @@
+/**
+ * RoomReaders: the connections that have a room open here, and what they were given.
+ *
+ * Owns: sinks, the cursor of each, entries gathered for the next delivery. Readers and cursors outlive a crash of the room.
+ * Guarantees: a reader is given frames in order; one whose sink refused is given nothing until it is ready.
+ * Does not: decide who gets what (`room-delivery` does), or encode twice.
+ */
+import type { RoomId, UserId } from '../system/ids.ts';
+import type { Entry } from '../system/store/entry.ts';
+import type { ClientSink, FrameEncoder } from './client-sink.ts';
+import type { AnsweredOutcome, DeliveryInput, ReaderId } from './room-protocol.ts';
+
+/** Entries gathered at most; then they are delivered whatever the time. */
+const gatheredEntriesMax = 256;
+
+interface Reader {
+  readonly user: UserId;
+  readonly sink: ClientSink;
+  /** The last seq its sink took. */
+  cursor: number;
+  isAttached: boolean;
+  /** Its sink refused; no effect reaches it until it is ready. */
+  isBlocked: boolean;
+}
+
+export type Refused = Extract<DeliveryInput, { type: 'refused' }>;
+
+export class RoomReaders {
+  private readonly room: RoomId;
+  private readonly encoder: FrameEncoder;
+  private readonly readers = new Map<ReaderId, Reader>();
+  /** For attached readers, contiguous. */
+  private gathered: Entry[] = [];
+  /** Not before this, unless somebody's attachment changes. */
+  private deliverAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(room: RoomId, encoder: FrameEncoder) {
+    this.room = room;
+    this.encoder = encoder;
+  }
+
+  get size(): number {
+    return this.readers.size;
+  }
+
+  // ---- coming and going ----
+
+  add(id: ReaderId, user: UserId, sink: ClientSink, since: number): void {
+    if (!this.readers.has(id)) this.readers.set(id, { user, sink, cursor: since, isAttached: false, isBlocked: false });
+  }
+
+  /** Forgets a reader. Returns its user, and whether that user reads through another connection too. */
+  remove(id: ReaderId): { readonly user: UserId; readonly isElsewhere: boolean } | undefined {
+    const reader = this.readers.get(id);
+    if (!reader) return undefined;
+    this.readers.delete(id);
+    return { user: reader.user, isElsewhere: [...this.readers.values()].some((other) => other.user === reader.user) };
+  }
+
+  /** Tells a reader that the room is closed to it. Whoever cannot even be told is cut: it finds out when it resumes. */
+  dismiss(id: ReaderId, reason: 'kicked' | 'left' | 'unavailable'): void {
+    const reader = this.readers.get(id);
+    this.readers.delete(id);
+    if (reader && !reader.sink.send(this.encoder.roomGone(this.room, reason))) reader.sink.close('SLOW_CONSUMER');
+  }
+
+  dismissAll(): void {
+    for (const id of [...this.readers.keys()]) this.dismiss(id, 'unavailable');
+  }
+
+  /** After a crash of the room: nothing is gathered, nobody attached. Returns where each reader goes on. */
+  restart(): readonly { readonly id: ReaderId; readonly user: UserId; readonly cursor: number }[] {
+    this.gathered = [];
+    this.deliverAtMs = Number.NEGATIVE_INFINITY;
+    return [...this.readers].map(([id, reader]) => {
+      reader.isAttached = false;
+      reader.isBlocked = false;
+      return { id, user: reader.user, cursor: reader.cursor };
+    });
+  }
+
+  /** The answer to an open leaves: from here on the reader is at its `upTo`, or it is none. */
+  noteOpened(id: ReaderId, outcome: AnsweredOutcome): void {
+    const reader = this.readers.get(id);
+    if (!reader) return;
+    const isOpen = outcome.type === 'opened' && (outcome.verdict === 'replay' || outcome.verdict === 'snapshot');
+    if (isOpen) reader.cursor = outcome.upTo;
+    else if (!reader.isAttached) this.readers.delete(id);
+  }
+
+  attach(id: ReaderId): void {
+    const reader = this.readers.get(id);
+    if (reader) reader.isAttached = !reader.isBlocked;
+  }
+
+  detach(id: ReaderId): void {
+    const reader = this.readers.get(id);
+    if (!reader) return;
+    reader.isAttached = false;
+    reader.isBlocked = false;
+  }
+
+  /** Its sink has room again. Returns whether it had refused. */
+  unblock(id: ReaderId): boolean {
+    const reader = this.readers.get(id);
+    if (!reader?.isBlocked) return false;
+    reader.isBlocked = false;
+    return true;
+  }
+
+  // ---- giving ----
+
+  gather(entries: readonly Entry[]): void {
+    for (const entry of entries) this.gathered.push(entry);
+  }
+
+  /** When the gathered entries are to be delivered; undefined: there are none. */
+  dueMs(): number | undefined {
+    if (this.gathered.length === 0) return undefined;
+    return this.gathered.length >= gatheredEntriesMax ? Number.NEGATIVE_INFINITY : this.deliverAtMs;
+  }
+
+  /** Gives what was gathered to every attached reader, as one frame; the next delivery waits `gatherMs`. */
+  deliver(nowMs: number, gatherMs: number): { readonly entries: readonly Entry[]; readonly refused: readonly Refused[] } {
+    const entries = this.gathered;
+    const refused: Refused[] = [];
+    if (entries.length === 0) return { entries, refused };
+    this.gathered = [];
+    this.deliverAtMs = nowMs + gatherMs;
+    const frame = this.encoder.entries(this.room, entries);
+    const after = (entries[0] as Entry).seq - 1;
+    const last = after + entries.length;
+    for (const [id, reader] of this.readers) {
+      if (!reader.isAttached || reader.isBlocked) continue;
+      if (reader.sink.send(frame)) reader.cursor = last;
+      else refused.push(this.block(id, reader, after));
+    }
+    return { entries, refused };
+  }
+
+  /** Gives entries to one reader that is catching up. */
+  emit(id: ReaderId, entries: readonly Entry[]): Refused | undefined {
+    const reader = this.readers.get(id);
+    const [first] = entries;
+    if (!reader || reader.isBlocked || !first) return undefined;
+    if (!reader.sink.send(this.encoder.entries(this.room, entries))) return this.block(id, reader, first.seq - 1);
+    reader.cursor = first.seq + entries.length - 1;
+    return undefined;
+  }
+
+  /** May be dropped for those who are busy. */
+  showTyping(users: readonly UserId[]): void {
+    const frame = this.encoder.typing(this.room, users);
+    for (const reader of this.readers.values()) if (reader.isAttached) reader.sink.sendVolatile(frame);
+  }
+
+  private block(id: ReaderId, reader: Reader, after: number): Refused {
+    reader.isBlocked = true;
+    reader.isAttached = false;
+    return { type: 'refused', reader: id, after };
+  }
+}
