@@ -45,7 +45,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   return {
     log,
     userRooms: new EmbeddedUserRooms(database, (job) => queue.submit(job)),
-    description: `embedded (${options.dir})`,
+    description: `embedded log in ${options.dir}`,
     close() {
       closing ??= (async () => {
         database.drain();
