@@ -77,23 +77,30 @@ export interface MessageView extends Entry {
  */
 export type OpenVerdict = 'replay' | 'snapshot' | 'denied' | 'gone';
 
+export interface Opened {
+  readonly type: 'opened';
+  readonly verdict: OpenVerdict;
+  /** The room's head when answered. */
+  readonly head: number;
+  readonly epoch: string;
+  /** The last seq this answer accounts for: the first `entries` event starts at upTo + 1. */
+  readonly upTo: number;
+  readonly entries: readonly MessageView[];
+  /** replay: entries up to `head` that follow as events at once. snapshot: older messages exist. */
+  readonly more: boolean;
+}
+
+/** Whether the room is open to the reader from this answer on. */
+export function isOpen(opened: Opened): boolean {
+  return opened.verdict === 'replay' || opened.verdict === 'snapshot';
+}
+
 export type CommandResult =
   | { readonly type: 'room'; readonly room: RoomView }
   | { readonly type: 'rooms'; readonly rooms: readonly RoomSummary[] }
   | { readonly type: 'done' }
   | { readonly type: 'stored'; readonly seq: number; readonly at: number; readonly dup: boolean }
-  | {
-      readonly type: 'opened';
-      readonly verdict: OpenVerdict;
-      /** The room's head when answered. */
-      readonly head: number;
-      readonly epoch: string;
-      /** The last seq this answer accounts for: the first `entries` event starts at upTo + 1. */
-      readonly upTo: number;
-      readonly entries: readonly MessageView[];
-      /** replay: entries up to `head` that follow as events at once. snapshot: older messages exist. */
-      readonly more: boolean;
-    }
+  | Opened
   | { readonly type: 'history'; readonly entries: readonly MessageView[]; readonly hasBefore: boolean; readonly hasAfter: boolean };
 
 export type Answer = { readonly ok: true; readonly result: CommandResult } | { readonly ok: false; readonly refusal: Refusal };

@@ -79,10 +79,6 @@ export class RoomDelivery {
     return this.readers.size === 0 && this.asks.length === 0 && !this.isCatchingUp;
   }
 
-  get readerCount(): number {
-    return this.readers.size;
-  }
-
   begin(headSeq: number): void {
     this.hasBegun = true;
     this.delivered = headSeq;

@@ -9,7 +9,7 @@ import type { ErrorCode } from '../system/errors.ts';
 import type { Cid, UserId } from '../system/ids.ts';
 import type { Entry, Head } from '../system/store/entry.ts';
 import type { Range } from '../system/store/room-log.ts';
-import type { MessageView, OpenVerdict } from './client-command.ts';
+import type { MessageView, Opened } from './client-command.ts';
 import type { TargetFact, WriteCommand } from './room-fold.ts';
 
 /** nowMs: monotonic, for every duration. wallMs: since the epoch, for `Entry.at` only. */
@@ -106,15 +106,7 @@ export type Pipeline =
 export type AnsweredOutcome =
   | { readonly type: 'stored'; readonly entry: Entry; readonly dup: boolean }
   | { readonly type: 'done' }
-  | {
-      readonly type: 'opened';
-      readonly verdict: OpenVerdict;
-      readonly head: number;
-      readonly epoch: string;
-      readonly upTo: number;
-      readonly entries: readonly MessageView[];
-      readonly more: boolean;
-    }
+  | Opened
   | { readonly type: 'refused'; readonly code: ErrorCode; readonly message: string; readonly retryAfterMs?: number };
 
 export type RoomInput =

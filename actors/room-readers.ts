@@ -7,6 +7,7 @@
  */
 import type { RoomId, UserId } from '../system/ids.ts';
 import type { Entry } from '../system/store/entry.ts';
+import { isOpen } from './client-command.ts';
 import type { ClientSink, FrameEncoder } from './client-sink.ts';
 import type { AnsweredOutcome, DeliveryInput, ReaderId } from './room-protocol.ts';
 
@@ -83,8 +84,7 @@ export class RoomReaders {
   noteOpened(id: ReaderId, outcome: AnsweredOutcome): void {
     const reader = this.readers.get(id);
     if (!reader) return;
-    const isOpen = outcome.type === 'opened' && (outcome.verdict === 'replay' || outcome.verdict === 'snapshot');
-    if (isOpen) reader.cursor = outcome.upTo;
+    if (outcome.type === 'opened' && isOpen(outcome)) reader.cursor = outcome.upTo;
     else if (!reader.isAttached) this.readers.delete(id);
   }
 

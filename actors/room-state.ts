@@ -88,16 +88,8 @@ export class RoomState {
     return this.phase === 'ready' && this.pipeline.step === 'idle' && this.pending.length === 0 && this.delivery.isIdle;
   }
 
-  get isLoaded(): boolean {
-    return this.phase === 'ready';
-  }
-
   get pendingCount(): number {
     return this.pending.length;
-  }
-
-  get readerCount(): number {
-    return this.delivery.readerCount;
   }
 
   /** When `tick` is due at the latest; undefined: nothing waits for time. */

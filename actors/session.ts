@@ -8,7 +8,7 @@ import { type ActorRef, type Ctx, callbackRef, spawn, tell } from '../system/act
 import { assertNever, type CloseCode, refuse } from '../system/errors.ts';
 import { type Cid, dmRoomId, newId, type RoomId, type SessionId, type UserId } from '../system/ids.ts';
 import type { RoomFacts } from '../system/store/entry.ts';
-import type { Answer, ClientCommand } from './client-command.ts';
+import { type Answer, type ClientCommand, isOpen } from './client-command.ts';
 import type { ClientSink } from './client-sink.ts';
 import type { RoomWrite } from './room-fold.ts';
 import { type RoomListDeps, readRoomList } from './room-list.ts';
@@ -166,9 +166,7 @@ class Session {
     const position = { ...(since === undefined ? undefined : { since }), ...(epoch === undefined ? undefined : { epoch }) };
     // The answer goes straight to the connection, so that it leaves before the first entries do.
     const answered = callbackRef<Answer>('session.opened', (answer) => {
-      const isOpen =
-        answer.ok && answer.result.type === 'opened' && (answer.result.verdict === 'replay' || answer.result.verdict === 'snapshot');
-      if (!isOpen) tell(ctx.self, { type: 'session.notOpened', room });
+      if (!(answer.ok && answer.result.type === 'opened' && isOpen(answer.result))) tell(ctx.self, { type: 'session.notOpened', room });
       tell(replyTo, answer);
     });
     this.everOpened.add(room);
