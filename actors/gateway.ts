@@ -7,7 +7,7 @@
  */
 import { type ActorRef, type Ctx, callbackRef, spawn, spawnBucket, tell } from '../system/actor.ts';
 import { assertNever, type Refusal, refuse } from '../system/errors.ts';
-import { newId, type SessionId } from '../system/ids.ts';
+import { newId, type SessionId, type UserId } from '../system/ids.ts';
 import type { Answer, ClientCommand } from './client-command.ts';
 import type { ClientSink } from './client-sink.ts';
 import { type Identity, type SessionCommand, type SessionDeps, spawnSession } from './session.ts';
@@ -30,9 +30,17 @@ export interface SessionHandle {
 export interface Gateway {
   openSession(identity: Identity, sink: ClientSink): SessionHandle | Refusal;
   sessionCount(): number;
+  /** Tells every session of a user on this node, in the order they came. Returns how many there are. */
+  tellUser(user: UserId, command: SessionCommand): number;
   /** Admits nobody from now on and tells every client to go elsewhere, at times spread over `drainSpreadMs`. */
   drain(): void;
   readonly ref: ActorRef<never>;
+}
+
+interface OpenedSession {
+  readonly id: SessionId;
+  readonly user: UserId;
+  readonly ref: ActorRef<SessionCommand>;
 }
 
 // ---- what it needs ----
@@ -49,7 +57,8 @@ const drainSpreadMs = 3_000;
 
 class GatewayActor implements Gateway {
   private readonly deps: GatewayDeps;
-  private readonly sessions = new Map<SessionId, ActorRef<SessionCommand>>();
+  private readonly sessions = new Map<SessionId, OpenedSession>();
+  private readonly byUser = new Map<UserId, Set<ActorRef<SessionCommand>>>();
   readonly ref: ActorRef<GatewayMessage>;
   private readonly buckets: readonly ActorRef<never>[];
   private nextBucket = 0;
@@ -71,14 +80,14 @@ class GatewayActor implements Gateway {
 
   private readonly start = (ctx: Ctx<GatewayMessage>): GatewayActor => {
     this.ctx = ctx;
-    for (const [id, ref] of this.sessions) ctx.watch(ref, () => ({ type: 'gateway.sessionEnded', id }));
+    for (const session of this.sessions.values()) this.watch(session);
     return this;
   };
 
   private readonly receive = (state: GatewayActor, msg: GatewayMessage): GatewayActor => {
     switch (msg.type) {
       case 'gateway.sessionEnded':
-        this.sessions.delete(msg.id);
+        this.forget(msg.id);
         return state;
       case 'gateway.drain':
         this.closeAll();
@@ -95,8 +104,7 @@ class GatewayActor implements Gateway {
     const id = newId() as SessionId;
     this.nextBucket = (this.nextBucket + 1) % bucketCount;
     const ref = spawnSession(this.buckets[this.nextBucket] as ActorRef<never>, id, identity, sink, this.deps);
-    this.sessions.set(id, ref);
-    this.ctx?.watch(ref, () => ({ type: 'gateway.sessionEnded', id }));
+    this.remember({ id, user: identity.userId, ref });
     return {
       command: (command, reply) => tell(ref, { type: 'session.command', command, replyTo: callbackRef<Answer>('session.reply', reply) }),
       disconnected: () => {
@@ -109,14 +117,41 @@ class GatewayActor implements Gateway {
     return this.sessions.size;
   }
 
+  tellUser(user: UserId, command: SessionCommand): number {
+    const refs = this.byUser.get(user);
+    if (refs) for (const ref of refs) tell(ref, command);
+    return refs?.size ?? 0;
+  }
+
   drain(): void {
     this.isDraining = true;
     tell(this.ref, { type: 'gateway.drain' });
   }
 
+  private remember(session: OpenedSession): void {
+    this.sessions.set(session.id, session);
+    const refs = this.byUser.get(session.user);
+    if (refs) refs.add(session.ref);
+    else this.byUser.set(session.user, new Set([session.ref]));
+    this.watch(session);
+  }
+
+  private watch({ id, ref }: OpenedSession): void {
+    this.ctx?.watch(ref, () => ({ type: 'gateway.sessionEnded', id }));
+  }
+
+  private forget(id: SessionId): void {
+    const session = this.sessions.get(id);
+    if (!session) return;
+    this.sessions.delete(id);
+    const refs = this.byUser.get(session.user);
+    refs?.delete(session.ref);
+    if (refs?.size === 0) this.byUser.delete(session.user);
+  }
+
   private closeAll(): void {
     let index = 0;
-    for (const ref of this.sessions.values()) {
+    for (const { ref } of this.sessions.values()) {
       const reconnectInMs = Math.round((drainSpreadMs * index) / this.sessions.size);
       tell(ref, { type: 'session.close', code: 'SERVER_DRAINING', reconnectInMs });
       index += 1;

@@ -1,0 +1,56 @@
+/**
+ * State lines: what a node and the state server say to each other after `hello`. One JSON object a line, ended by CRLF,
+ * UTF-8, at most `lineBytesMax`. Types only; `state-line-decoder.ts` checks what comes in.
+ *
+ * The server answers every request that carries an id with one line that carries the same id, in the order of the requests.
+ * Only `changes` comes without being asked for. A client of before, which says no hello, has its own lines (`older-lines.ts`).
+ */
+
+/** Longer lines close the link. A client of before may send up to 1 MB. */
+export const lineBytesMax = 64 * 1024;
+
+/** [session, user, place]. A place is `home`, a room's id, or what an older server calls a voice channel. At most 128 characters. */
+export type SessionRow = readonly [session: string, user: string, place: string];
+/** [user, state, places of that user's sessions, sorted, without doubles; empty when offline]. */
+export type StateRow = readonly [user: string, state: 'online' | 'offline', places: readonly string[]];
+
+export type NodeLine =
+  /** The first line of a connection. `inc`: one life of the node; a line of an older life never touches a newer one. */
+  | { readonly type: 'hello'; readonly v: 1; readonly node: string; readonly inc: string }
+  /** Answers a nonce: HMAC-SHA256 of `${nonce}\n${node}\n${inc}` with the shared secret, base64url. */
+  | { readonly type: 'auth'; readonly mac: string }
+  /**
+   * All sessions of this node, in as many lines as needed. Between `first` and `last` nothing changes for others; with `last` the
+   * node's sessions are exactly these, and what is watched exactly what is named.
+   */
+  | {
+      readonly type: 'snapshot';
+      readonly id: number;
+      readonly first: boolean;
+      readonly last: boolean;
+      readonly sessions: readonly SessionRow[];
+      readonly watch: readonly string[];
+    }
+  /** Sessions that are new or moved, and those that ended. A session that ended before it was known changes nothing. */
+  | { readonly type: 'sessions'; readonly id: number; readonly put: readonly SessionRow[]; readonly gone: readonly string[] }
+  /** Users whose changes are to be pushed from now on, and those that are not any more. Answered by `states` of the former. */
+  | { readonly type: 'watch'; readonly id: number; readonly on: readonly string[]; readonly off: readonly string[] }
+  | { readonly type: 'ping'; readonly id: number }
+  /** The node stops in order: its sessions end now, without the grace of a lost connection. */
+  | { readonly type: 'bye'; readonly id: number };
+
+export type ServerLine =
+  /** `server`: one life of the state server. With a nonce the next line must be `auth`, within 2 s. */
+  | { readonly type: 'hello'; readonly v: 1; readonly server: string; readonly nonce?: string }
+  | { readonly type: 'authenticated' }
+  /** The last line before the server closes. */
+  | {
+      readonly type: 'refused';
+      readonly code: 'AUTH_REQUIRED' | 'INVALID' | 'TOO_LONG' | 'TOO_MANY_CONNECTIONS' | 'SUPERSEDED';
+      readonly message: string;
+    }
+  | { readonly type: 'ok'; readonly id: number }
+  | { readonly type: 'pong'; readonly id: number }
+  | { readonly type: 'states'; readonly id: number; readonly states: readonly StateRow[] }
+  /** Of watched users, whoever caused it. At most once each 50 ms for one user; the last state wins. */
+  | { readonly type: 'changes'; readonly states: readonly StateRow[] };

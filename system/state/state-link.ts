@@ -1,0 +1,62 @@
+/**
+ * StateLink: a node's link to the state server, which knows who is online anywhere. Twins: memory, tcp.
+ *
+ * An accelerator like the others: chat never waits for it. Every method returns at once and never throws. What is put in while
+ * the link is down is not lost and not queued as events: the link keeps the live sessions and the watched users, and tells the
+ * server all of them on every (re)connect. So an outage of any length costs memory by live sessions, not by what happened.
+ */
+import type { SessionId, UserId } from '../ids.ts';
+
+/**
+ * connecting: no connection, or none that said hello. auth: hello was said. snapshot: the server is being told what lives here.
+ * live: both sides know the same. draining: `drain` was called; nothing is sent after the goodbye.
+ */
+export type LinkState = 'connecting' | 'auth' | 'snapshot' | 'live' | 'draining';
+
+export interface LiveSession {
+  readonly session: SessionId;
+  readonly user: UserId;
+  /** `home`, or the id of the room the session looks at. */
+  readonly place: string;
+}
+
+export interface UserStateRow {
+  readonly user: UserId;
+  readonly state: 'online' | 'offline';
+  /** Of all sessions of the user, on whatever node; sorted, without doubles. */
+  readonly places: readonly string[];
+}
+
+export interface StateLinkListener {
+  /** States of watched users: after `watch`, after each reconnect, and when they change. In order for one user; doubles are possible. */
+  onStates(states: readonly UserStateRow[]): void;
+  /**
+   * `isLive` false: from now on the states of users elsewhere are unknown. true: the server knows our sessions again; the states
+   * of all watched users follow. Called on each change only.
+   */
+  onLive(isLive: boolean, why: string): void;
+}
+
+export interface StateLink {
+  readonly state: LinkState;
+  /** One line for the start banner. */
+  readonly description: string;
+  /** One listener; the last one set counts. */
+  listen(listener: StateLinkListener): void;
+  /** The session exists and is at this place. Last call wins; idempotent. */
+  put(session: LiveSession): void;
+  /** The session has ended. Unknown ones change nothing. */
+  remove(session: SessionId): void;
+  /** From now on `onStates` tells of this user. Idempotent. At most `watchedMax` users; more are refused: false. */
+  watch(user: UserId): boolean;
+  unwatch(user: UserId): void;
+  /** Live sessions, watched users, sessions and watches not yet told to the server. */
+  counts(): { readonly sessions: number; readonly watched: number; readonly waiting: number };
+  /** Tells the server that every session here has ended, waits at most so long for its answer, and stays closed. Never rejects. */
+  drain(deadlineMs: number): Promise<void>;
+  /** Cuts the connection without a goodbye. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Most users one node watches. */
+export const watchedMax = 100_000;
