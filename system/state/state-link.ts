@@ -9,7 +9,8 @@ import type { SessionId, UserId } from '../ids.ts';
 
 /**
  * connecting: no connection, or none that said hello. auth: hello was said. snapshot: the server is being told what lives here.
- * live: both sides know the same. draining: `drain` was called; nothing is sent after the goodbye.
+ * live: both sides know the same. draining: `drain` or `close` was called; nothing is sent after the goodbye, nothing more is taken
+ * (`watch` answers false), and the listener hears nothing more.
  */
 export type LinkState = 'connecting' | 'auth' | 'snapshot' | 'live' | 'draining';
 
@@ -41,7 +42,7 @@ export interface StateLink {
   readonly state: LinkState;
   /** One line for the start banner. */
   readonly description: string;
-  /** One listener; the last one set counts. */
+  /** One listener; the last one set counts. It hears changes from now on, and the states of all users watched already (see `state` for the rest). */
   listen(listener: StateLinkListener): void;
   /** The session exists and is at this place. Last call wins; idempotent. */
   put(session: LiveSession): void;
@@ -50,7 +51,7 @@ export interface StateLink {
   /** From now on `onStates` tells of this user. Idempotent. At most `watchedMax` users; more are refused: false. */
   watch(user: UserId): boolean;
   unwatch(user: UserId): void;
-  /** Live sessions, watched users, sessions and watches not yet told to the server. */
+  /** Live sessions, watched users, and how many of both (and of what ended) the server has not been told; while not live, all that lives. */
   counts(): { readonly sessions: number; readonly watched: number; readonly waiting: number };
   /** Tells the server that every session here has ended, waits at most so long for its answer, and stays closed. Never rejects. */
   drain(deadlineMs: number): Promise<void>;

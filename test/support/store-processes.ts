@@ -39,10 +39,15 @@ export function startStoreProcess(linesFile: string, args: readonly string[]): S
 }
 
 /** Resolves when `condition` holds; fails with the sentence when it does not within the time. */
-export async function waitUntil(what: string, condition: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
+export async function waitUntil(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  withinMs = 10_000,
+  dump: () => string = () => '',
+): Promise<void> {
   const end = performance.now() + withinMs;
   while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`not within ${withinMs} ms: ${what}`);
+    if (performance.now() > end) throw new Error(`not within ${withinMs} ms: ${what} ${dump()}`.trimEnd());
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
