@@ -5,14 +5,15 @@
  * Guarantees: no message of a library or stack reaches a client; development tokens go to this machine only.
  * Does not: serve files or history (later waves register routes of their own through `routes`).
  */
-import { createServer, type Server, STATUS_CODES } from 'node:http';
-import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
-import { z } from 'zod';
-import { idPattern, type UserId } from '../system/ids.ts';
+import { createServer, type Server } from 'node:http';
+import { type FastifyError, type FastifyInstance, fastify } from 'fastify';
+import { refuse } from '../system/errors.ts';
 import type { Logger } from '../system/logger.ts';
-import { isLoopbackAddress, isLoopbackHost, isOriginAllowed, type OriginRule } from './handshake.ts';
+import type { OriginRule } from './handshake.ts';
+import { addDevTokens } from './http-dev-token.ts';
+import { answerError, problem } from './http-problem.ts';
 import type { Readiness } from './session-port.ts';
-import { cleanName, type TokenSigner } from './token.ts';
+import type { TokenSigner } from './token.ts';
 
 export interface HttpOptions {
   readonly readiness: () => Readiness;
@@ -77,7 +78,7 @@ export async function createHttpApp(options: HttpOptions): Promise<HttpApp> {
     // A route that serves a page brings its own policy.
     for (const [name, value] of Object.entries(securityHeaders)) if (!reply.hasHeader(name)) reply.header(name, value);
   });
-  app.setNotFoundHandler((_request, reply) => problem(reply, 404, 'nothing here; GET / says what this is'));
+  app.setNotFoundHandler((_request, reply) => problem(reply, refuse('NOT_FOUND', 'nothing here; GET / says what this is')));
   app.setErrorHandler((error: FastifyError, _request, reply) => answerError(error, reply, options.log));
   app.get('/', (_request, reply) => reply.type('text/plain; charset=utf-8').send(hint));
   app.get('/healthz', (_request, reply) => reply.send({ status: 'ok' }));
@@ -90,60 +91,4 @@ export async function createHttpApp(options: HttpOptions): Promise<HttpApp> {
   await app.ready();
   if (server === undefined) throw new TypeError('fastify did not ask for a server');
   return { app, server };
-}
-
-// ---- development tokens ----
-
-const tokenRequest = z.strictObject({
-  user: z.string('must be a string').regex(idPattern, 'must match [A-Za-z0-9_-]{1,64}'),
-  name: z.string('must be a string').min(1, 'must not be empty').max(256, 'must have at most 256 characters').optional(),
-});
-
-function addDevTokens(app: FastifyInstance, signer: TokenSigner, originRule: OriginRule): void {
-  app.post('/api/dev/token', (request, reply) => {
-    const refused = outsider(request, originRule);
-    if (refused) return problem(reply, 403, refused);
-    const parsed = tokenRequest.safeParse(request.body);
-    if (!parsed.success) return problem(reply, 400, explain(parsed.error.issues[0]));
-    const user = parsed.data.user as UserId;
-    const { token, expiresAtMs } = signer.sign(user, parsed.data.name === undefined ? undefined : cleanName(parsed.data.name, user));
-    return reply.send({ token, user, expiresAt: new Date(expiresAtMs).toISOString() });
-  });
-}
-
-/** Whoever is not a program or a page of this machine: by address, by a name that was rebound, through a proxy, or by origin. */
-function outsider(request: FastifyRequest, originRule: OriginRule): string | undefined {
-  const { headers } = request;
-  if (!isLoopbackAddress(request.socket.remoteAddress)) return 'development tokens are for this machine only';
-  if (!isLoopbackHost(headers.host)) return 'development tokens need the Host localhost, 127.0.0.1 or [::1]';
-  if (headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined) return 'development tokens do not pass a proxy';
-  return isOriginAllowed(headers, originRule) ? undefined : 'development tokens are not for pages of another origin';
-}
-
-// ---- errors ----
-
-export function problem(reply: FastifyReply, status: number, detail: string): FastifyReply {
-  return reply
-    .code(status)
-    .type('application/problem+json')
-    .send(JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail }));
-}
-
-/** Fastify's own errors by status; its words stay inside. */
-const details: Readonly<Record<number, string>> = {
-  400: 'the body is not valid JSON, or holds a forbidden key',
-  413: `the body is larger than ${bodyBytesMax} bytes`,
-  415: 'the body must be application/json',
-};
-
-function answerError(error: FastifyError, reply: FastifyReply, log: Logger): FastifyReply {
-  const status = error.statusCode ?? 500;
-  if (status < 500) return problem(reply, status, details[status] ?? 'the request is not valid');
-  log.error({ ev: 'http.error', err: error }, 'a request failed');
-  return problem(reply, 500, 'the server failed; it is logged');
-}
-
-function explain(issue: z.core.$ZodIssue | undefined): string {
-  if (issue?.code === 'unrecognized_keys') return `unknown field ${JSON.stringify(issue.keys[0]?.slice(0, 64))}`;
-  return issue === undefined || issue.path.length === 0 ? 'the body must be a JSON object' : `${issue.path.join('.')} ${issue.message}`;
 }
