@@ -21,6 +21,7 @@ import type { WriteCommand } from './room-fold.ts';
 import { readFacts, readPage, readRoom } from './room-history.ts';
 import type { AnsweredOutcome, ReaderId, RoomEffect, RoomInput, RoomSettings, Time } from './room-protocol.ts';
 import { RoomReaders } from './room-readers.ts';
+import { RoomReads } from './room-reads.ts';
 import { RoomState } from './room-state.ts';
 import { TypingState } from './typing-state.ts';
 
@@ -75,14 +76,12 @@ export interface RoomDeps {
   readonly owner: ActorRef<RoomIdle>;
 }
 
-/** Bytes of text in one frame or answer; a longer range goes in several. */
-const frameTextBytesMax = 256 * 1024;
-
 // ---- state ----
 
 interface RoomActorState {
   readonly machine: RoomState;
   readonly typing: TypingState;
+  readonly reads: RoomReads;
   readonly inputs: RoomInput[];
   /** Opens made for readers of the life before, by key. */
   readonly reopening: Map<number, ReaderId>;
@@ -116,6 +115,7 @@ class RoomActor {
     const state: RoomActorState = {
       machine: new RoomState(settings),
       typing: new TypingState(),
+      reads: new RoomReads(this.deps.log, this.room, this.deps.clock),
       inputs: [{ type: 'start' }],
       reopening: new Map(),
       wakeAtMs: Number.POSITIVE_INFINITY,
@@ -148,6 +148,7 @@ class RoomActor {
         if (this.readers.unblock(msg.reader)) state.inputs.push({ type: 'ready', reader: msg.reader });
         return state;
       case 'room.event':
+        if (msg.entries.some(isDelete)) state.reads.forget();
         state.inputs.push({ type: 'event', entries: msg.entries });
         return state;
       case 'room.hint':
@@ -157,6 +158,7 @@ class RoomActor {
         state.mustYield = true;
         return state;
       case 'room.stored':
+        if ((msg.input.type === 'caughtUp' || msg.input.type === 'resolved') && msg.input.entries.some(isDelete)) state.reads.forget();
         state.inputs.push(msg.input);
         return state;
       case 'room.corrupt':
@@ -164,6 +166,7 @@ class RoomActor {
       case 'room.wake':
         state.wakeAtMs = Number.POSITIVE_INFINITY;
         state.inputs.push({ type: 'tick' });
+        state.reads.expire(ctx.nowMs());
         if (state.typing.expire(ctx.nowMs())) this.readers.showTyping(state.typing.users());
         return state;
     }
@@ -285,13 +288,13 @@ class RoomActor {
         }
         case 'range': {
           const { reader } = effect;
-          const read = log.read(room, { after: effect.after, limit: effect.limit });
-          this.ask(ctx, read, (entries) => ({ type: 'rangeRead', reader, entries: firstFrame(entries) }), { type: 'rangeFailed', reader });
+          const read = state.reads.range(effect.after, effect.limit);
+          this.ask(ctx, read, (entries) => ({ type: 'rangeRead', reader, entries }), { type: 'rangeFailed', reader });
           break;
         }
         case 'page': {
           const { reader, upTo, limit } = effect;
-          const page = readPage(log, room, { before: upTo + 1, limit }, upTo);
+          const page = state.reads.page(upTo, limit);
           this.ask(ctx, page, ({ entries, hasBefore }) => ({ type: 'pageRead', reader, entries, more: hasBefore }), {
             type: 'pageFailed',
             reader,
@@ -326,6 +329,7 @@ class RoomActor {
           forgetRefusal(state, effect.reader);
           break;
         case 'publish':
+          if (effect.entries.some(isDelete)) state.reads.forget();
           wire.publish(room, effect.entries);
           break;
         case 'note':
@@ -418,7 +422,9 @@ class RoomActor {
   /** One timer for everything that waits. It is moved only when something is due earlier; firing early costs a turn. */
   private arm(state: RoomActorState, ctx: Ctx<RoomMessage>): void {
     const idleAtMs = state.idleSinceMs === undefined ? undefined : state.idleSinceMs + this.deps.roomIdleMs;
-    const due = [state.machine.wakeAtMs(), state.typing.nextEndMs(), idleAtMs, this.readers.dueMs()].filter((time) => time !== undefined);
+    const due = [state.machine.wakeAtMs(), state.typing.nextEndMs(), idleAtMs, this.readers.dueMs(), state.reads.nextEndMs()].filter(
+      (time) => time !== undefined,
+    );
     const wakeAtMs = Math.min(...due, Number.POSITIVE_INFINITY);
     if (wakeAtMs >= state.wakeAtMs) return;
     state.cancelWake();
@@ -433,15 +439,7 @@ function forgetRefusal(state: RoomActorState, id: ReaderId): void {
   state.inputs.splice(0, state.inputs.length, ...kept);
 }
 
-/** The longest prefix whose texts fit into one frame, at least one entry. */
-function firstFrame(entries: readonly Entry[]): readonly Entry[] {
-  let bytes = 0;
-  for (const [index, entry] of entries.entries()) {
-    bytes += 3 * (entry.text?.length ?? 0);
-    if (bytes > frameTextBytesMax && index > 0) return entries.slice(0, index);
-  }
-  return entries;
-}
+const isDelete = (entry: Entry): boolean => entry.kind === 'delete';
 
 // ---- restarts and spawn ----
 
