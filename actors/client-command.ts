@@ -54,8 +54,11 @@ export interface RoomView {
 export interface RoomSummary {
   readonly id: RoomId;
   readonly head: number;
-  /** Seq up to which the user has read; until read marks move, where they joined. */
+  /** Count of messages up to the head. */
+  readonly n: number;
+  /** Seq up to which the user has read: their mark, their own last message, or where they joined. */
   readonly read: number;
+  /** Messages after `read`. */
   readonly unread: number;
   readonly last?: MessageView;
 }

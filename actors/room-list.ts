@@ -21,7 +21,7 @@ const entriesAfterMax = 16;
 
 export async function readRoomList(deps: RoomListDeps, user: UserId): Promise<readonly RoomSummary[]> {
   const listed = await deps.userRooms.list(user, roomsPerUserMax);
-  const decided = await Promise.all(listed.map((row) => (row.state === 'in' ? row : decide(deps, user, row.room))));
+  const decided = await Promise.all(listed.map((row) => (row.state === 'in' ? row : decide(deps, user, row))));
   const rows = decided.filter((row) => row !== undefined);
   const rooms = rows.map((row) => row.room);
   const heads = await deps.log.heads(rooms);
@@ -33,7 +33,10 @@ export async function readRoomList(deps: RoomListDeps, user: UserId): Promise<re
   return rows.map((row, index): RoomSummary => {
     const head = heads[index] ?? emptyHead;
     const last = lasts[index];
-    const summary = { id: row.room, head: head.seq, read: row.joinedSeq, unread: Math.max(0, head.n - row.joinedN) };
+    // What one wrote oneself is read, also when the mark that says so is still on its way.
+    const isOwn = last !== undefined && last.by === user && last.seq > row.readSeq;
+    const { seq: read, n: readN } = isOwn ? last : { seq: row.readSeq, n: row.readN };
+    const summary = { id: row.room, head: head.seq, n: head.n, read, unread: Math.max(0, head.n - readN) };
     return last ? { ...summary, last: foldMessage(last, changes[index] ?? []) } : summary;
   });
 }
@@ -63,7 +66,8 @@ async function changesOf(log: RoomLog, messages: readonly LastMessage[]): Promis
   );
 }
 
-async function decide({ log, userRooms }: RoomListDeps, user: UserId, room: RoomId): Promise<UserRoom | undefined> {
+async function decide({ log, userRooms }: RoomListDeps, user: UserId, row: UserRoom): Promise<UserRoom | undefined> {
+  const { room } = row;
   const { controls } = await readRoom(log, room);
   const fold = new RoomFold();
   for (const entry of controls) fold.apply(entry);
@@ -72,5 +76,7 @@ async function decide({ log, userRooms }: RoomListDeps, user: UserId, room: Room
   const { joinedSeq, joinedN, changedSeq } = membership;
   const member = membership.status === 'in';
   await userRooms.settle([{ user, room, member, seq: changedSeq, joinedSeq, joinedN }]);
-  return member ? { room, state: 'in', joinedSeq, joinedN } : undefined;
+  if (!member) return undefined;
+  const { readSeq, readN } = row.readSeq > joinedSeq ? row : { readSeq: joinedSeq, readN: joinedN };
+  return { room, state: 'in', joinedSeq, joinedN, readSeq, readN };
 }

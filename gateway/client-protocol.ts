@@ -130,6 +130,8 @@ export type WireRoom = Omit<RoomView, 'id'> & { readonly id: string };
 export interface WireRoomSummary {
   readonly id: string;
   readonly head: number;
+  /** Count of messages up to the head: with the count of a later `room:head`, unread grows by the difference. */
+  readonly n: number;
   readonly read: number;
   readonly unread: number;
   readonly last?: WireMessage;
@@ -218,8 +220,8 @@ export const encodeRoom = (room: RoomView): WireRoom => pick(room, roomFields);
 export const encodeRefusal = (refusal: LimitedRefusal): WireError => pick(refusal, errorFields);
 
 function encodeSummary(summary: RoomSummary): WireRoomSummary {
-  const { id, head, read, unread, last } = summary;
-  return { id, head, read, unread, ...(last && { last: encodeMessage(last) }) };
+  const { id, head, n, read, unread, last } = summary;
+  return { id, head, n, read, unread, ...(last && { last: encodeMessage(last) }) };
 }
 
 export function encodeAnswer(answer: Answer): WireAnswer {

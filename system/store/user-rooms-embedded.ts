@@ -6,11 +6,11 @@ import type { RoomId, UserId } from '../ids.ts';
 import type { CommitBatch, CommitJob } from './commit-queue.ts';
 import type { EmbeddedDatabase } from './embedded-database.ts';
 import { keysUnder, userRoomKey } from './embedded-keys.ts';
-import { openRow, pendRow, sealRow, settleRow, toUserRoom, type UserRoomRow } from './user-room-row.ts';
-import type { MembershipRow, UserRoom, UserRooms } from './user-rooms.ts';
+import { markRow, openRow, pendRow, sealRow, settleRow, standingMark, toUserRoom, type UserRoomRow } from './user-room-row.ts';
+import type { MembershipRow, ReadMark, StandingMark, UserRoom, UserRooms } from './user-rooms.ts';
 
 /** What a row and its key take, about. */
-const rowChars = 160;
+const rowChars = 180;
 /** Rows read at once by `list`. Rows of rooms that were left are kept, so more than `limit` may be looked at. */
 const listPageRows = 1_000;
 
@@ -65,6 +65,17 @@ export class EmbeddedUserRooms implements UserRooms {
 
   async settle(rows: readonly MembershipRow[]): Promise<void> {
     await this.#change(rows.map((says) => ({ key: userRoomKey(says.user, says.room), apply: (row) => settleRow(row, says) })));
+  }
+
+  async mark(room: RoomId, marks: readonly ReadMark[]): Promise<readonly StandingMark[]> {
+    const standing: StandingMark[] = [];
+    const apply = (mark: ReadMark) => (before: UserRoomRow | undefined) => {
+      const after = markRow(before, mark);
+      standing.push(standingMark(mark, before, after));
+      return after;
+    };
+    await this.#change(marks.map((mark) => ({ key: userRoomKey(mark.user, room), apply: apply(mark) })));
+    return standing;
   }
 
   async list(user: UserId, limit: number): Promise<readonly UserRoom[]> {

@@ -3,8 +3,8 @@
  */
 import type { RoomId, UserId } from '../ids.ts';
 import { closedFault } from './room-log-memory.ts';
-import { pendRow, settleRow, toUserRoom, type UserRoomRow } from './user-room-row.ts';
-import type { MembershipRow, UserRoom, UserRooms } from './user-rooms.ts';
+import { markRow, pendRow, settleRow, standingMark, toUserRoom, type UserRoomRow } from './user-room-row.ts';
+import type { MembershipRow, ReadMark, StandingMark, UserRoom, UserRooms } from './user-rooms.ts';
 
 export class MemoryUserRooms implements UserRooms {
   #closed = false;
@@ -23,6 +23,16 @@ export class MemoryUserRooms implements UserRooms {
       const row = settleRow(rows.get(says.room), says);
       if (row) rows.set(says.room, row);
     }
+  }
+
+  async mark(room: RoomId, marks: readonly ReadMark[]): Promise<readonly StandingMark[]> {
+    return marks.map((mark) => {
+      const rows = this.#rows(mark.user);
+      const before = rows.get(room);
+      const after = markRow(before, mark);
+      if (after) rows.set(room, after);
+      return standingMark(mark, before, after);
+    });
   }
 
   async list(user: UserId, limit: number): Promise<readonly UserRoom[]> {

@@ -1,5 +1,6 @@
 /**
- * UserRooms: "which rooms is this user in", a projection of the room logs. Never truer than them.
+ * UserRooms: "which rooms is this user in", a projection of the room logs, never truer than them; and how far the user has
+ * read each, which no log tells.
  *
  * A membership change first writes its row as pending, then appends the entry, then settles the row. Whoever meets a
  * pending row asks the room's log and settles it. So a crash in between never hides a room and never invents one.
@@ -13,6 +14,21 @@ export interface UserRoom {
   /** The member entry that brought the user in, and the message count there: the first read mark. Kept while pending; 0 when unknown. */
   readonly joinedSeq: number;
   readonly joinedN: number;
+  /** How far the user has read: their mark, or where they joined when that is later. */
+  readonly readSeq: number;
+  readonly readN: number;
+}
+
+/** How far one user has read one room: an entry's number, and the message count there. */
+export interface ReadMark {
+  readonly user: UserId;
+  readonly seq: number;
+  readonly n: number;
+}
+
+/** A mark as it stands. `hasMoved`: the call that answers this raised it. */
+export interface StandingMark extends ReadMark {
+  readonly hasMoved: boolean;
 }
 
 /** What the room's log says of one user at one of its entries. */
@@ -35,6 +51,14 @@ export interface UserRooms {
    * users who left are kept for that comparison. Losing a call is harmless (the row stays pending). Rejects with a Fault.
    */
   settle(rows: readonly MembershipRow[]): Promise<void>;
+  /**
+   * Raises read marks of one room, durably, and answers them as they stand then, in the order asked. A mark never goes back:
+   * a seq that is not greater than what stands changes nothing, whoever called in between, on any node. Marks outlive
+   * pend, settle, leaving and coming back; where somebody joined (again) counts as read, so a mark below it changes nothing.
+   * A user without a row gets a pending one. Whether the user is a member is the caller's to know. Lost: a mark whose row is
+   * damaged; it stands where the user joined then. Rejects with a Fault: it may have been raised or not, and may be asked again.
+   */
+  mark(room: RoomId, marks: readonly ReadMark[]): Promise<readonly StandingMark[]>;
   /** Rows of a user that are in or pending, by room id. At most `limit`. */
   list(user: UserId, limit: number): Promise<readonly UserRoom[]>;
 }

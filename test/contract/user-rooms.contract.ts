@@ -3,7 +3,7 @@
  */
 import { expect, it } from 'vitest';
 import type { RoomStore } from '../../system/store/room-store.ts';
-import type { MembershipRow } from '../../system/store/user-rooms.ts';
+import type { MembershipRow, UserRoom } from '../../system/store/user-rooms.ts';
 import { room, user } from '../support/entries.ts';
 import type { StoreFactory } from '../support/store-stories.ts';
 
@@ -16,6 +16,16 @@ const says = (id: string, seq: number, member = true, who = 'ada'): MembershipRo
   seq,
   joinedSeq: member ? seq : 0,
   joinedN: member ? seq * 2 : 0,
+});
+
+/** A row as listed; `read` where it is not where they joined. */
+const row = (id: string, state: UserRoom['state'], joinedSeq: number, joinedN: number, read = [joinedSeq, joinedN]): UserRoom => ({
+  room: room(id),
+  state,
+  joinedSeq,
+  joinedN,
+  readSeq: read[0] as number,
+  readN: read[1] as number,
 });
 
 export function userRoomsContract(factory: StoreFactory): void {
@@ -36,17 +46,17 @@ export function userRoomsContract(factory: StoreFactory): void {
   it('shows a pending row with zeroes, then what was settled', () =>
     withStore(async ({ userRooms }) => {
       await userRooms.pend(room('r'), [ada, user('bob'), ada]);
-      expect(await userRooms.list(ada, 10)).toEqual([{ room: 'r', state: 'pending', joinedSeq: 0, joinedN: 0 }]);
+      expect(await userRooms.list(ada, 10)).toEqual([row('r', 'pending', 0, 0)]);
       await userRooms.settle([says('r', 4)]);
-      expect(await userRooms.list(ada, 10)).toEqual([{ room: 'r', state: 'in', joinedSeq: 4, joinedN: 8 }]);
-      expect(await userRooms.list(user('bob'), 10)).toEqual([{ room: 'r', state: 'pending', joinedSeq: 0, joinedN: 0 }]);
+      expect(await userRooms.list(ada, 10)).toEqual([row('r', 'in', 4, 8)]);
+      expect(await userRooms.list(user('bob'), 10)).toEqual([row('r', 'pending', 0, 0)]);
     }));
 
   it('keeps what was settled when a row becomes pending again', () =>
     withStore(async ({ userRooms }) => {
       await userRooms.settle([says('r', 4)]);
       await userRooms.pend(room('r'), [ada]);
-      expect(await userRooms.list(ada, 10)).toEqual([{ room: 'r', state: 'pending', joinedSeq: 4, joinedN: 8 }]);
+      expect(await userRooms.list(ada, 10)).toEqual([row('r', 'pending', 4, 8)]);
     }));
 
   it('changes nothing for a row that is not newer than the settled one, pending state included', () =>
@@ -54,13 +64,13 @@ export function userRoomsContract(factory: StoreFactory): void {
       await userRooms.settle([says('r', 4)]);
       await userRooms.pend(room('r'), [ada]);
       await userRooms.settle([says('r', 4), says('r', 3, false)]);
-      expect(await userRooms.list(ada, 10)).toEqual([{ room: 'r', state: 'pending', joinedSeq: 4, joinedN: 8 }]);
+      expect(await userRooms.list(ada, 10)).toEqual([row('r', 'pending', 4, 8)]);
       await userRooms.settle([says('r', 5, false)]);
       expect(await userRooms.list(ada, 10)).toEqual([]);
       await userRooms.settle([says('r', 4)]);
       expect(await userRooms.list(ada, 10)).toEqual([]);
       await userRooms.settle([says('r', 6), says('r', 7, false), says('r', 8)]);
-      expect(await userRooms.list(ada, 10)).toEqual([{ room: 'r', state: 'in', joinedSeq: 8, joinedN: 16 }]);
+      expect(await userRooms.list(ada, 10)).toEqual([row('r', 'in', 8, 16)]);
     }));
 
   it('settles a pending row as left, and shows it no more', () =>
@@ -107,4 +117,73 @@ export function userRoomsContract(factory: StoreFactory): void {
       expect(rows.filter(({ state }) => state === 'in').map((row) => row.room)).toEqual(ids);
       expect(rows).toHaveLength(100);
     }));
+  it('raises a mark, answers it as it stands, and lists it', () =>
+    withStore(async ({ userRooms }) => {
+      await userRooms.settle([says('r', 4), says('r', 3, true, 'bob')]);
+      const marks = [
+        { user: ada, seq: 9, n: 12 },
+        { user: user('bob'), seq: 7, n: 11 },
+      ];
+      expect(await userRooms.mark(room('r'), marks)).toEqual(marks.map((mark) => ({ ...mark, hasMoved: true })));
+      expect(await userRooms.list(ada, 10)).toEqual([row('r', 'in', 4, 8, [9, 12])]);
+      expect(await userRooms.list(user('bob'), 10)).toEqual([row('r', 'in', 3, 6, [7, 11])]);
+    }));
+
+  it('never takes a mark back: a lower or equal one changes nothing and is answered with what stands', () =>
+    withStore(async ({ userRooms }) => {
+      await userRooms.settle([says('r', 4)]);
+      const stands = { user: ada, seq: 9, n: 12, hasMoved: false };
+      await userRooms.mark(room('r'), [{ user: ada, seq: 9, n: 12 }]);
+      expect(await userRooms.mark(room('r'), [{ user: ada, seq: 8, n: 11 }])).toEqual([stands]);
+      expect(await userRooms.mark(room('r'), [{ user: ada, seq: 9, n: 99 }])).toEqual([stands]);
+      expect(await userRooms.list(ada, 10)).toEqual([row('r', 'in', 4, 8, [9, 12])]);
+    }));
+
+  it('keeps a mark over pend, settle, leaving and coming back; where somebody joined again counts as read', () =>
+    withStore(async ({ userRooms }) => {
+      await userRooms.settle([says('r', 4)]);
+      await userRooms.mark(room('r'), [{ user: ada, seq: 9, n: 12 }]);
+      await userRooms.pend(room('r'), [ada]);
+      expect(await userRooms.list(ada, 10)).toEqual([row('r', 'pending', 4, 8, [9, 12])]);
+      await userRooms.settle([says('r', 10, false)]);
+      await userRooms.settle([{ ...says('r', 7), joinedSeq: 7, joinedN: 14 }]); // Late: changes nothing.
+      await userRooms.settle([{ ...says('r', 11), joinedSeq: 5, joinedN: 6 }]);
+      expect(await userRooms.list(ada, 10)).toEqual([row('r', 'in', 5, 6, [9, 12])]);
+      await userRooms.settle([says('r', 20)]);
+      expect(await userRooms.list(ada, 10)).toEqual([row('r', 'in', 20, 40, [20, 40])]);
+      expect(await userRooms.mark(room('r'), [{ user: ada, seq: 15, n: 30 }])).toEqual([{ user: ada, seq: 20, n: 40, hasMoved: false }]);
+      await userRooms.mark(room('r'), [{ user: ada, seq: 21, n: 41 }]);
+      expect(await userRooms.list(ada, 10)).toEqual([row('r', 'in', 20, 40, [21, 41])]);
+    }));
+
+  it('takes a mark of a user without a row: the row is pending, for the log to decide', () =>
+    withStore(async ({ userRooms }) => {
+      await userRooms.mark(room('r'), [{ user: ada, seq: 3, n: 2 }]);
+      expect(await userRooms.list(ada, 10)).toEqual([row('r', 'pending', 0, 0, [3, 2])]);
+      await userRooms.settle([says('r', 1)]);
+      expect(await userRooms.list(ada, 10)).toEqual([row('r', 'in', 1, 2, [3, 2])]);
+    }));
+
+  it('ends with the highest of many marks at once, whichever comes last, beside other changes of the row', () =>
+    withStore(async ({ userRooms }) => {
+      const seqs = [7, 31, 12, 40, 3, 39, 22];
+      const calls = seqs.flatMap((seq) => [
+        userRooms.mark(room('r'), [{ user: ada, seq, n: seq * 2 }]),
+        userRooms.pend(room('r'), [ada]),
+        userRooms.settle([{ ...says('r', seq), joinedSeq: 2, joinedN: 4 }]),
+      ]);
+      await Promise.all(calls);
+      expect(await userRooms.list(ada, 10)).toMatchObject([{ joinedSeq: 2, readSeq: 40, readN: 80 }]);
+      expect(await userRooms.mark(room('r'), [])).toEqual([]);
+    }));
+
+  it.runIf(factory.reopen)('has its marks when it is opened again', async () => {
+    const store = await factory.open();
+    await store.userRooms.settle([says('r', 4)]);
+    await store.userRooms.mark(room('r'), [{ user: ada, seq: 9, n: 12 }]);
+    await store.close();
+    const again = (await factory.reopen?.(store)) as RoomStore;
+    expect(await again.userRooms.list(ada, 10)).toEqual([row('r', 'in', 4, 8, [9, 12])]);
+    await again.close();
+  });
 }

@@ -164,7 +164,7 @@ export class StubNode {
         return this.store(room, user, cid, { kind, ...change });
       }
       case 'room:list':
-        return { ok: true, rooms: [...this.logs].map(([id, log]) => ({ id, head: log.length, read: 0, unread: 0 })) };
+        return { ok: true, rooms: [...this.logs].map(([id, log]) => ({ id, head: log.length, n: log.length, read: 0, unread: 0 })) };
       case 'history:get': {
         const before = Number(payload['before'] ?? Number.MAX_SAFE_INTEGER);
         const older = this.log(room).filter((entry) => entry.kind === 'message' && entry.seq < before);

@@ -206,9 +206,9 @@ describe('encoding', () => {
     });
     expect(ok({ type: 'stored', seq: 4, at: 5, dup: false })).toEqual({ ok: true, seq: 4, at: 5 });
     expect(ok({ type: 'stored', seq: 4, at: 5, dup: true })).toEqual({ ok: true, seq: 4, at: 5, dup: true });
-    expect(ok({ type: 'rooms', rooms: [{ id: room.id, head: 1, read: 0, unread: 1, last: message }] })).toMatchObject({
+    expect(ok({ type: 'rooms', rooms: [{ id: room.id, head: 1, n: 1, read: 0, unread: 1, last: message }] })).toMatchObject({
       ok: true,
-      rooms: [{ id: 'r', head: 1, read: 0, unread: 1, last: { seq: 1, text: 'hi', edited: 2 } }],
+      rooms: [{ id: 'r', head: 1, n: 1, read: 0, unread: 1, last: { seq: 1, text: 'hi', edited: 2 } }],
     });
     const opened = ok({ type: 'opened', verdict: 'snapshot', head: 9, epoch: 'e', upTo: 9, entries: [message], more: true });
     expect(opened).toMatchObject({ ok: true, verdict: 'snapshot', head: 9, upTo: 9, epoch: 'e', more: true, entries: [{ seq: 1 }] });
