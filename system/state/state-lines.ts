@@ -4,10 +4,14 @@
  *
  * The server answers every request that carries an id with one line that carries the same id, in the order of the requests.
  * Only `changes` comes without being asked for. A client of before, which says no hello, has its own lines (`older-lines.ts`).
+ * A node that has said nothing for 6 s is cut, and so is one that reads nothing for 6 s: ping every 2 s.
  */
 
 /** Longer lines close the link. A client of before may send up to 1 MB. */
 export const lineBytesMax = 64 * 1024;
+
+/** Most places of a user that are told; the first in order. */
+export const placesMax = 100;
 
 /** [session, user, place]. A place is `home`, a room's id, or what an older server calls a voice channel. At most 128 characters. */
 export type SessionRow = readonly [session: string, user: string, place: string];
@@ -21,7 +25,8 @@ export type NodeLine =
   | { readonly type: 'auth'; readonly mac: string }
   /**
    * All sessions of this node, in as many lines as needed. Between `first` and `last` nothing changes for others; with `last` the
-   * node's sessions are exactly these, and what is watched exactly what is named.
+   * node's sessions are exactly these, and what is watched exactly what is named. Each line is answered by `ok`; after that of the
+   * last one the states of all watched users follow in `changes`. What is sent in between counts for the snapshot.
    */
   | {
       readonly type: 'snapshot';
@@ -33,7 +38,10 @@ export type NodeLine =
     }
   /** Sessions that are new or moved, and those that ended. A session that ended before it was known changes nothing. */
   | { readonly type: 'sessions'; readonly id: number; readonly put: readonly SessionRow[]; readonly gone: readonly string[] }
-  /** Users whose changes are to be pushed from now on, and those that are not any more. Answered by `states` of the former. */
+  /**
+   * Users whose changes are to be pushed from now on, and those that are not any more. Answered by `states` of the former; what has
+   * no room in that line follows in `changes`. At most `watchedMax` users (state-link.ts); more: refused with FULL.
+   */
   | { readonly type: 'watch'; readonly id: number; readonly on: readonly string[]; readonly off: readonly string[] }
   | { readonly type: 'ping'; readonly id: number }
   /** The node stops in order: its sessions end now, without the grace of a lost connection. */
@@ -46,7 +54,8 @@ export type ServerLine =
   /** The last line before the server closes. */
   | {
       readonly type: 'refused';
-      readonly code: 'AUTH_REQUIRED' | 'INVALID' | 'TOO_LONG' | 'TOO_MANY_CONNECTIONS' | 'SUPERSEDED';
+      /** SUPERSEDED: a newer connection or life of the node is here. FULL: more sessions or watched users than the server takes. */
+      readonly code: 'AUTH_REQUIRED' | 'INVALID' | 'TOO_LONG' | 'TOO_MANY_CONNECTIONS' | 'SUPERSEDED' | 'FULL';
       readonly message: string;
     }
   | { readonly type: 'ok'; readonly id: number }
