@@ -7,6 +7,7 @@
  *   e!room!seq         the entry, sealed          h!room        its head, sealed
  *   i!room!by!cid      seq, in the same form      c!room!seq    a control entry; holds the seq of the one before it
  *   t!room!target!seq  an entry with a target     u!user!room   a row of UserRooms, sealed
+ *   v!slot             a revocation, sealed
  */
 import type { Cid, RoomId, UserId } from '../ids.ts';
 
@@ -16,7 +17,7 @@ export const seqMax = 36 ** numberChars - 1;
 
 export const encodeSeq = (seq: number): string => seq.toString(36).padStart(numberChars, '0');
 export const decodeSeq = (text: string): number => Number.parseInt(text, 36);
-/** The seq that ends an `e!`, `c!` or `t!` key. */
+/** The number that ends an `e!`, `c!`, `t!` or `v!` key. */
 export const seqOfKey = (key: string): number => decodeSeq(key.slice(-numberChars));
 
 export const entryKey = (room: RoomId, seq: number): string => `e!${room}!${encodeSeq(seq)}`;
@@ -25,6 +26,7 @@ export const cidIndexKey = (room: RoomId, by: UserId, cid: Cid): string => `i!${
 export const controlKey = (room: RoomId, seq: number): string => `c!${room}!${encodeSeq(seq)}`;
 export const targetKey = (room: RoomId, target: number, seq: number): string => `t!${room}!${encodeSeq(target)}!${encodeSeq(seq)}`;
 export const userRoomKey = (user: UserId, room: RoomId): string => `u!${user}!${room}`;
+export const revocationKey = (slot: number): string => `v!${encodeSeq(slot)}`;
 
 /** All keys that begin with `prefix`, which ends in `!`. */
 export const keysUnder = (prefix: string): { readonly gte: string; readonly lt: string } => ({

@@ -11,6 +11,7 @@ import { CommitQueue } from './commit-queue.ts';
 import { EmbeddedDatabase, type EmbeddedDatabaseOptions } from './embedded-database.ts';
 import { keysUnder } from './embedded-keys.ts';
 import { EmbeddedHeads } from './heads-embedded.ts';
+import { EmbeddedRevocations, type PutJob } from './revocations-embedded.ts';
 import { EmbeddedRoomLog } from './room-log-embedded.ts';
 import type { RoomStore } from './room-store.ts';
 import { EmbeddedUserRooms, type RowsJob } from './user-rooms-embedded.ts';
@@ -25,7 +26,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
       for await (const key of level.keys(keysUnder(`i!${room}!`))) each(key);
     }),
   );
-  const queue = new CommitQueue<AppendJob | RowsJob>({
+  const queue = new CommitQueue<AppendJob | RowsJob | PutJob>({
     lookUp: (jobs) => log.lookUp(jobs.filter((job) => job instanceof AppendJob)),
     write: (pairs) => database.write(pairs),
   });
@@ -45,6 +46,13 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   return {
     log,
     userRooms: new EmbeddedUserRooms(database, (job) => queue.submit(job)),
+    revocations: new EmbeddedRevocations({
+      database,
+      submit: (job) => queue.submit(job),
+      wallMs: options.clock.wallMs,
+      onDamage: (key) =>
+        options.log.error({ ev: 'store.damage', key }, 'a revocation does not read: everybody needs a token that is issued from now on'),
+    }),
     description: `embedded log in ${options.dir}`,
     close() {
       closing ??= (async () => {

@@ -99,6 +99,10 @@ export function faultyStore(store: RoomStore): FaultyStore {
   return {
     log,
     userRooms: store.userRooms,
+    revocations: {
+      add: (revocation) => store.revocations.add(revocation),
+      read: (cursor) => read(() => store.revocations.read(cursor)),
+    },
     description: `${store.description}, with faults`,
     appends,
     close: () => store.close(),
