@@ -13,9 +13,9 @@ import { callbackRef, createActorSystem } from '../../system/actor.ts';
 import { systemClock } from '../../system/clock.ts';
 import { encodeEntry } from '../../system/store/entry-document.ts';
 import { batchEntriesMax, type RoomLog } from '../../system/store/room-log.ts';
+import { answerCalls } from './calls.ts';
 import { textOf } from './message-text.ts';
 import { openStore, quietLog } from './open-store.ts';
-import { answerCalls } from './processes.ts';
 import { cidOf, createEntry, messageEntry, roomOf, roomSettings, userOf } from './sample-entries.ts';
 
 /** raw: the fastest form LevelDB offers. array: the form its documentation shows for a group of writes. */

@@ -7,12 +7,24 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Short, for trying out: fewer rounds, less data. Its figures prove nothing. */
   readonly isQuick: boolean;
+  /** Between two steps of a climb. */
+  readonly rateFactor: number;
   readonly hotWarmUpMs: number;
   readonly hotStepMs: number;
+  readonly halfMs: number;
   readonly appendWarmUpMs: number;
   readonly appendMs: number;
   readonly coldRuns: number;
   readonly openEntries: number;
+  /** Of the benchmark that weighs one. */
+  readonly sessions: number;
+  /** Of 100 members each, all in one small heap. */
+  readonly crowdRooms: number;
+  readonly crowdMs: number;
+  readonly idleSessions: number;
+  readonly stallMs: number;
+  readonly stormClients: number;
+  readonly turnsMs: number;
   /** For data. On the disk that is to be measured: a folder in memory would make fsync free. */
   readonly folder: string;
   readonly progress: (line: string) => void;

@@ -5,9 +5,9 @@ import { readPage, readRoom } from '../../actors/room-history.ts';
 import { readRoomList } from '../../actors/room-list.ts';
 import { emptyHead, isControl } from '../../system/store/entry.ts';
 import type { RoomLog } from '../../system/store/room-log.ts';
+import { answerCalls } from './calls.ts';
 import { bigRoom, editedText, isEdited, listRoomOf, listRooms, listUser, prepareColdData } from './cold-data.ts';
 import { openStore } from './open-store.ts';
-import { answerCalls } from './processes.ts';
 
 export interface ColdRun {
   readonly openDatabaseMs: number;

@@ -3,14 +3,11 @@
  *
  * Guarantees: what was acknowledged is checked at the end against the heads of the rooms.
  */
-import { LoadClient, type LoadHandlers } from './load-client.ts';
-import { asked, tokenFor } from './load-hot.ts';
+import type { LoadClient, LoadHandlers } from './load-client.ts';
+import { asked, connectAs, type LoadTarget } from './load-session.ts';
 import { textOf } from './message-text.ts';
 
-export interface AppendLoadSetup {
-  readonly arm: 'bare' | 'playhouse';
-  readonly port: number;
-  readonly secret: string;
+export interface AppendLoadSetup extends LoadTarget {
   readonly rooms: number;
   readonly senders: number;
 }
@@ -37,9 +34,7 @@ export class LoadAppend implements LoadHandlers {
     const places = Array.from({ length: senders }, (_, index) => ({ user: `a-${index}`, room: `append-${index % rooms}` }));
     for (let from = 0; from < places.length; from += connectsAtOnce) {
       const group = places.slice(from, from + connectsAtOnce);
-      const clients = await Promise.all(
-        group.map(({ user }) => LoadClient.connect(port, arm === 'bare' ? undefined : tokenFor(user, secret), this)),
-      );
+      const clients = await Promise.all(group.map(({ user }) => connectAs(user, { arm, port, secret }, this)));
       for (const [index, client] of clients.entries()) {
         const sender = { client, room: (group[index] as (typeof group)[number]).room };
         this.#senders.push(sender);

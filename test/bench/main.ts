@@ -1,21 +1,27 @@
 /**
- * Main: `npm run bench -- [hot] [append] [list] [open] [--quick] [--rounds n] [--json file] [--dir folder] [--profile folder]`.
+ * Main: `npm run bench -- [names] [--quick] [--rounds n] [--json file] [--against file] [--chart file] [--dir folder] [--profile folder]`.
  *
  * Exit codes: 0 when everything ran and everything expected was delivered and stored, goals reached or missed; else 1.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { runAppend } from './append.ts';
-import type { Bench, BenchOptions } from './bench.ts';
-import { runHot } from './hot.ts';
+import { p99MsMax } from './arm-run.ts';
+import type { Bench } from './bench.ts';
+import { hotShape, runCool, runHot } from './capacity.ts';
+import { chartSvg } from './chart.ts';
+import { type Report, renderComparison } from './compare.ts';
+import { runHalf } from './half.ts';
+import { aboutMachine, busyShareMax, type Machine } from './machine.ts';
 import { runList, runOpen } from './open-list.ts';
-import { pinning, profileServers } from './processes.ts';
-import { type BenchResult, isReached, renderResult } from './result-table.ts';
+import { type CommandLine, parseCommandLine, UsageError } from './options.ts';
+import { profileServers } from './processes.ts';
+import { isReached, renderResult, renderVerdicts } from './result-table.ts';
 
 const benches: readonly Bench[] = [
   { name: 'hot', summary: 'healthy deliveries a second of hot rooms, beside bare socket.io', run: runHot },
+  { name: 'cool', summary: 'the same of cool rooms: 10 members', run: runCool },
+  { name: 'half', summary: "p99 of hot rooms at half of bare's capacity", run: runHalf },
   { name: 'append', summary: 'durable messages a second, as a share of raw LevelDB', run: runAppend },
   { name: 'list', summary: 'room:list of a user with 500 rooms, cold', run: runList },
   { name: 'open', summary: 'room:open of a room with 1,000,000 entries, cold', run: runOpen },
@@ -23,85 +29,51 @@ const benches: readonly Bench[] = [
 
 /** Exit listeners: one for each fresh folder. */
 process.setMaxListeners(0);
-/** Share of the machine's CPU in use before anything of ours runs, above which somebody else is at work. */
-const busyShareMax = 0.05;
-
-class UsageError extends Error {}
-
-function parse() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        quick: { type: 'boolean', default: false },
-        rounds: { type: 'string' },
-        json: { type: 'string' },
-        dir: { type: 'string', default: join('data', 'bench') },
-        profile: { type: 'string' },
-      },
-    });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function optionsOf({ quick, rounds, dir }: ReturnType<typeof parse>['values']): BenchOptions {
-  const given = rounds === undefined ? undefined : Number(rounds);
-  if (given !== undefined && !(Number.isInteger(given) && given > 0))
-    throw new UsageError(`--rounds must be a whole number above 0, not ${rounds}`);
-  const folder = resolve(dir);
-  mkdirSync(folder, { recursive: true });
-  const startMs = performance.now();
-  return {
-    rounds: given ?? (quick ? 2 : 5),
-    isQuick: quick,
-    hotWarmUpMs: quick ? 2_000 : 6_000,
-    hotStepMs: quick ? 1_500 : 4_000,
-    appendWarmUpMs: quick ? 1_500 : 4_000,
-    appendMs: quick ? 1_500 : 5_000,
-    coldRuns: quick ? 3 : 15,
-    openEntries: quick ? 100_000 : 1_000_000,
-    folder,
-    progress: (line) => console.error(`${((performance.now() - startMs) / 1_000).toFixed(1).padStart(7)} s  ${line}`),
-  };
-}
-
-async function machine() {
-  const sum = (of: (times: ReturnType<typeof cpus>[number]['times']) => number): number =>
-    cpus().reduce((total, { times }) => total + of(times), 0);
-  const now = () => ({ idle: sum(({ idle }) => idle), all: sum(({ user, nice, sys, idle, irq }) => user + nice + sys + idle + irq) });
-  const before = now();
-  await new Promise((resolve) => setTimeout(resolve, 2_000));
-  const after = now();
-  const busyShareBefore = 1 - (after.idle - before.idle) / Math.max(1, after.all - before.all);
-  const cpu = cpus()[0]?.model ?? 'unknown';
-  return { cores: cpus().length, cpu, node: process.version, platform: `${process.platform} ${process.arch}`, pinning, busyShareBefore };
-}
 
 async function main(): Promise<void> {
-  const { values, positionals } = parse();
-  const known = benches.map(({ name }) => name);
-  const unknown = positionals.filter((name) => !known.includes(name));
-  if (unknown.length > 0) throw new UsageError(`no benchmark ${unknown.join(', ')}; there are: ${known.join(', ')}`);
-  const options = optionsOf(values);
-  if (values.json !== undefined) writeFileSync(values.json, ''); // Better to fail now than after an hour.
-  if (values.profile !== undefined) profileServers(resolve(values.profile));
-  if (positionals.length === 0) {
+  const line = parseCommandLine();
+  const chosen = chosenOf(line);
+  // Better to fail now than after an hour.
+  for (const file of [line.json, line.chart]) if (file !== undefined) writeFileSync(file, '', { flag: 'a' });
+  const earlier = line.against === undefined ? undefined : (JSON.parse(readFileSync(line.against, 'utf8')) as Report);
+  if (line.profile !== undefined) profileServers(resolve(line.profile));
+  if (line.names.length === 0) {
     console.log('Benchmarks (name one or more to run only these):');
-    for (const { name, summary } of benches) console.log(`  ${name.padEnd(8)}${summary}`);
+    for (const { name, summary } of benches) console.log(`  ${name.padEnd(11)}${summary}`);
   }
-  const chosen = positionals.length === 0 ? benches : benches.filter(({ name }) => positionals.includes(name));
-  const about = await machine();
-  console.log(`${about.cores} × ${about.cpu}, Node ${about.node}, ${about.platform}; ${about.pinning}`);
-  const busyPercent = Math.round(100 * about.busyShareBefore);
-  if (about.busyShareBefore > busyShareMax)
-    console.log(`NOT A QUIET MACHINE: ${busyPercent} % of its CPU was in use before this began. The figures are noise.`);
-  if (options.isQuick) console.log('QUICK: too short and too few rounds to prove anything.');
-  const results: BenchResult[] = [];
+  const machine = await aboutMachine();
+  console.log(headline(machine));
+  if (line.options.isQuick) console.log('QUICK: too short and too few rounds to prove anything.');
+  const report = await runAll(chosen, line, machine);
+  const verdicts = renderVerdicts(report.results);
+  if (verdicts !== '') console.log(`\n${verdicts}`);
+  if (line.json !== undefined) writeFileSync(line.json, `${JSON.stringify(report, withVerdict, 2)}\n`);
+  if (line.chart !== undefined) writeChart(line.chart, report);
+  if (earlier) console.log(`\n${renderComparison(earlier, report)}`);
+  if (report.failures.length > 0) process.exit(1);
+}
+
+function chosenOf({ names, chart }: CommandLine): readonly Bench[] {
+  const known = benches.map(({ name }) => name);
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0) throw new UsageError(`no benchmark ${unknown.join(', ')}; there are: ${known.join(', ')}`);
+  if (chart !== undefined && names.length > 0 && !names.includes('hot')) throw new UsageError('--chart draws what hot found: name hot too');
+  return names.length === 0 ? benches : benches.filter(({ name }) => names.includes(name));
+}
+
+function headline({ cores, cpu, node, platform, pinning, busyShareBefore, openFilesMax }: Machine): string {
+  const about = `${cores} × ${cpu}, Node ${node}, ${platform}, ${openFilesMax} open files; ${pinning}`;
+  if (busyShareBefore <= busyShareMax) return about;
+  const percent = Math.round(100 * busyShareBefore);
+  return `${about}\nNOT A QUIET MACHINE: ${percent} % of its CPU was in use before this began. The figures are noise.`;
+}
+
+async function runAll(chosen: readonly Bench[], { options }: CommandLine, machine: Machine): Promise<Report> {
+  const results: Report['results'][number][] = [];
   const failures: string[] = [];
   for (const { name, run } of chosen) {
     try {
-      const result = await run(options);
+      const result = { name, ...(await run(options)) };
       results.push(result);
       console.log(`\n${renderResult(result)}\n`);
     } catch (error) {
@@ -109,14 +81,25 @@ async function main(): Promise<void> {
       console.error(`\n${name} FAILED: ${error instanceof Error ? error.message : String(error)}\n`);
     }
   }
-  if (values.json !== undefined) {
-    const withVerdicts = results.map((result) => ({ ...result, rows: result.rows.map((row) => ({ ...row, reached: isReached(row) })) }));
-    writeFileSync(
-      values.json,
-      `${JSON.stringify({ machine: about, quick: options.isQuick, failures, results: withVerdicts }, undefined, 2)}\n`,
-    );
-  }
-  if (failures.length > 0) process.exit(1);
+  return { machine, quick: options.isQuick, failures, results };
+}
+
+/** In the file, each row with a goal says whether it was reached. */
+function withVerdict(_key: string, value: unknown): unknown {
+  const isRow = typeof value === 'object' && value !== null && 'goal' in value && 'spread' in value;
+  return isRow ? { ...value, reached: isReached(value as Parameters<typeof isReached>[0]) } : value;
+}
+
+function writeChart(file: string, { results, machine, quick }: Report): void {
+  const hot = results.find(({ name }) => name === 'hot');
+  if (!hot?.points) return console.error(`no chart: hot failed`);
+  const rounds = hot.rows[0]?.spread.rounds.length ?? 0;
+  const subtitle = `${machine.cores} × ${machine.cpu}, Node ${machine.node}; ${quick ? 'QUICK, proves nothing' : `${rounds} rounds, medians`}`;
+  const title = `${hotShape.rooms} rooms × ${hotShape.membersPerRoom} members on one core: what arrives of what is asked`;
+  const { value: ratio, stretch } = hotShape.goal;
+  const goals = { ratio, ...(stretch !== undefined && { stretch }), p99Ms: p99MsMax };
+  writeFileSync(file, chartSvg(hot.points, { title, subtitle }, goals));
+  console.log(`\nchart: ${file}`);
 }
 
 main().catch((error: unknown) => {

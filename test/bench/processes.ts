@@ -1,6 +1,7 @@
 /**
  * Processes: the children of a benchmark: servers on one core, load on another, all gone when the benchmark ends.
  *
+ * The child's side of a call is in calls.ts.
  * Guarantees: every arm is pinned the same way; a child that dies early fails the call that waits for it, with its last words.
  * Does not: pin where `taskset` or a second core is missing; `pinning` says so in the output.
  */
@@ -42,6 +43,7 @@ export interface ProcessOptions {
   readonly args?: readonly string[];
   /** Beside what the caller's environment has; its CHAT_ variables are left out. */
   readonly environment?: Readonly<Record<string, string>>;
+  readonly nodeArgs?: readonly string[];
   /** Lines that come before the answer of a long call. */
   readonly onProgress?: (line: string) => void;
 }
@@ -66,6 +68,7 @@ export class BenchProcess {
       ...(canPin && core !== 'alone' ? ['taskset', '-c', coreOf[core]] : []),
       process.execPath,
       ...profile,
+      ...(options.nodeArgs ?? []),
       path,
       ...(options.args ?? []),
     ];
@@ -137,6 +140,16 @@ export class BenchProcess {
     }
   }
 
+  /** Memory of the process that is in RAM now; undefined where /proc is missing. */
+  rssBytes(): number | undefined {
+    try {
+      const kB = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'utf8'))?.[1];
+      return kB === undefined ? undefined : Number(kB) * 1_024;
+    } catch {
+      return undefined;
+    }
+  }
+
   /** How it ended, if it did, and the last of what it printed: for messages about failures. */
   lastWords(): string {
     return `${this.#name}${this.#hasEnded ? ' (has ended)' : ''} said: ${this.#lastWords.trim() || 'nothing'}`;
@@ -150,20 +163,6 @@ export class BenchProcess {
     await this.#ended;
     clearTimeout(killer);
   }
-}
-
-/** The child's side of `call`. Ends with its parent. */
-export function answerCalls(handlers: Readonly<Record<string, (argument: never) => unknown>>): void {
-  process.on('disconnect', () => process.exit(0));
-  process.once('SIGTERM', () => process.exit(0));
-  process.on('message', async ({ id, name, argument }: { id: number; name: string; argument: never }) => {
-    try {
-      const value = await handlers[name]?.(argument);
-      process.send?.({ id, value });
-    } catch (error) {
-      process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-    }
-  });
 }
 
 export function freePort(): Promise<number> {

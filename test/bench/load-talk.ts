@@ -1,25 +1,28 @@
 /**
- * LoadHot: the load of the hot rooms: connects the members, sends at a fixed rate, whatever comes back (open loop), and counts.
+ * LoadTalk: the load of rooms whose members talk: connects them, sends at a fixed rate, whatever comes back (open loop), and counts.
  *
  * Guarantees: latency counts from when a message was due, so a load process that cannot keep up makes a step worse, never better;
  * a step ends only when everything acknowledged has arrived at every member, or when that is given up as lost.
  */
-import jwt from 'jsonwebtoken';
 import { Random } from '../simulation/random.ts';
-import { LoadClient, type LoadHandlers } from './load-client.ts';
+import type { LoadClient, LoadHandlers } from './load-client.ts';
 import { LoadRoom, type Member, newTally, type Tally } from './load-room.ts';
+import { asked, connectAs, type LoadTarget, openRoom } from './load-session.ts';
 import { timedText } from './message-text.ts';
 
-export interface HotSetup {
-  readonly arm: 'bare' | 'playhouse';
-  readonly port: number;
-  /** Signs the tokens. */
-  readonly secret: string;
+export interface TalkSetup extends LoadTarget {
   readonly rooms: number;
   readonly membersPerRoom: number;
+  /** Members of each room that others connect: see LoadGuests. Default none. */
+  readonly guestsPerRoom?: number;
 }
 
-export interface HotStep {
+/** As members of the room; not connected here. */
+export const guestsOf = (roomIndex: number, guests: number): string[] =>
+  Array.from({ length: guests }, (_, index) => `g-${roomIndex}-${index}`);
+export const talkRoomOf = (index: number): string => `talk-${index}`;
+
+export interface TalkStep {
   readonly offeredPerSecond: number;
   readonly sent: number;
   readonly refused: Readonly<Record<string, number>>;
@@ -40,7 +43,7 @@ const connectsAtOnce = 25;
 /** What is not delivered this long after the last send is lost. */
 const lostAfterMs = 30_000;
 
-export class LoadHot implements LoadHandlers {
+export class LoadTalk implements LoadHandlers {
   readonly #rooms: LoadRoom[] = [];
   readonly #members: Member[] = [];
   readonly #memberOf = new Map<LoadClient, Member>();
@@ -51,16 +54,14 @@ export class LoadHot implements LoadHandlers {
   #refused: Record<string, number> = {};
   #nextId = 0;
 
-  async setup({ arm, port, secret, rooms, membersPerRoom }: HotSetup): Promise<void> {
-    for (let index = 0; index < rooms; index += 1) this.#rooms.push(new LoadRoom(`hot-${index}`));
+  async setup({ arm, port, secret, rooms, membersPerRoom, guestsPerRoom = 0 }: TalkSetup): Promise<void> {
+    for (let index = 0; index < rooms; index += 1) this.#rooms.push(new LoadRoom(talkRoomOf(index)));
     const places = this.#rooms.flatMap((room) =>
       Array.from({ length: membersPerRoom }, (_, index) => ({ room, user: `u-${room.id}-${index}` })),
     );
     for (let from = 0; from < places.length; from += connectsAtOnce) {
       const group = places.slice(from, from + connectsAtOnce);
-      const clients = await Promise.all(
-        group.map(({ user }) => LoadClient.connect(port, arm === 'bare' ? undefined : tokenFor(user, secret), this)),
-      );
+      const clients = await Promise.all(group.map(({ user }) => connectAs(user, { arm, port, secret }, this)));
       for (const [index, client] of clients.entries()) {
         const { room } = group[index] as (typeof group)[number];
         const member: Member = { client, room, cursor: 0 };
@@ -69,18 +70,22 @@ export class LoadHot implements LoadHandlers {
         this.#members.push(member);
       }
     }
-    for (const room of this.#rooms) {
+    for (const [index, room] of this.#rooms.entries()) {
       const users = places.filter((place) => place.room === room).map(({ user }) => user);
-      if (arm === 'playhouse') await asked(room.members[0]?.client, 'room:create', { kind: 'group', id: room.id, members: users.slice(1) });
-      for (const member of room.members) {
-        if (arm === 'bare') member.cursor = (await asked(member.client, 'join', { room: room.id }))['head'] as number;
-        else member.cursor = (await asked(member.client, 'room:open', { room: room.id, limit: 1 }))['upTo'] as number;
-        room.headSeq = member.cursor;
-      }
+      const members = [...users.slice(1), ...guestsOf(index, guestsPerRoom)];
+      if (arm === 'playhouse') await asked(room.members[0]?.client, 'room:create', { kind: 'group', id: room.id, members });
+      const heads = await Promise.all(room.members.map((member) => openRoom(arm, member.client, room.id)));
+      for (const [place, head] of heads.entries()) (room.members[place] as Member).cursor = head;
+      room.headSeq = heads[0] as number;
     }
   }
 
-  async step({ messagesPerSecond, durationMs }: { messagesPerSecond: number; durationMs: number }): Promise<HotStep> {
+  /** The seq of each room that every reader of it must reach. */
+  heads(): number[] {
+    return this.#rooms.map(({ headSeq }) => headSeq);
+  }
+
+  async step({ messagesPerSecond, durationMs }: { messagesPerSecond: number; durationMs: number }): Promise<TalkStep> {
     this.#tally = newTally(this.#violations);
     this.#acked = 0;
     this.#refused = {};
@@ -176,14 +181,4 @@ export class LoadHot implements LoadHandlers {
   onClose(_client: LoadClient, why: string): void {
     this.#violations.push(`a connection ended: ${why}`);
   }
-}
-
-/** HS256, as CHAT_JWT_SECRET is verified by default. */
-export const tokenFor = (user: string, secret: string): string => jwt.sign({ sub: user, name: user }, secret, { expiresIn: '2h' });
-
-/** The answer of a command that must succeed. */
-export async function asked(client: LoadClient | undefined, event: string, body: unknown): Promise<Record<string, unknown>> {
-  const answer = await client?.request<Record<string, unknown>>(event, body);
-  if (answer?.['ok'] !== true) throw new Error(`${event} ${JSON.stringify(body)} was answered ${JSON.stringify(answer)}`);
-  return answer;
 }
