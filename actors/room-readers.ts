@@ -11,9 +11,6 @@ import { isOpen } from './client-command.ts';
 import type { ClientSink, FrameEncoder } from './client-sink.ts';
 import type { AnsweredOutcome, DeliveryInput, ReaderId } from './room-protocol.ts';
 
-/** Entries gathered at most; then they are delivered whatever the time. */
-const gatheredEntriesMax = 256;
-
 interface Reader {
   readonly user: UserId;
   readonly sink: ClientSink;
@@ -32,8 +29,6 @@ export class RoomReaders {
   private readonly readers = new Map<ReaderId, Reader>();
   /** For attached readers, contiguous. */
   private gathered: Entry[] = [];
-  /** Not before this, unless somebody's attachment changes. */
-  private deliverAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(room: RoomId, encoder: FrameEncoder) {
     this.room = room;
@@ -72,7 +67,6 @@ export class RoomReaders {
   /** After a crash of the room: nothing is gathered, nobody attached. Returns where each reader goes on. */
   restart(): readonly { readonly id: ReaderId; readonly user: UserId; readonly cursor: number }[] {
     this.gathered = [];
-    this.deliverAtMs = Number.NEGATIVE_INFINITY;
     return [...this.readers].map(([id, reader]) => {
       reader.isAttached = false;
       reader.isBlocked = false;
@@ -114,19 +108,12 @@ export class RoomReaders {
     for (const entry of entries) this.gathered.push(entry);
   }
 
-  /** When the gathered entries are to be delivered; undefined: there are none. */
-  dueMs(): number | undefined {
-    if (this.gathered.length === 0) return undefined;
-    return this.gathered.length >= gatheredEntriesMax ? Number.NEGATIVE_INFINITY : this.deliverAtMs;
-  }
-
-  /** Gives what was gathered to every attached reader, as one frame; the next delivery waits `gatherMs`. */
-  deliver(nowMs: number, gatherMs: number): { readonly entries: readonly Entry[]; readonly refused: readonly Refused[] } {
+  /** Gives what the turn brought to every attached reader, as one frame. */
+  deliver(): { readonly entries: readonly Entry[]; readonly refused: readonly Refused[] } {
     const entries = this.gathered;
     const refused: Refused[] = [];
     if (entries.length === 0) return { entries, refused };
     this.gathered = [];
-    this.deliverAtMs = nowMs + gatherMs;
     const frame = this.encoder.entries(this.room, entries);
     const after = (entries[0] as Entry).seq - 1;
     const last = after + entries.length;

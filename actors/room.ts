@@ -51,6 +51,7 @@ export type RoomCommand =
 type RoomInternal =
   | { readonly type: 'room.stored'; readonly input: RoomInput }
   | { readonly type: 'room.corrupt'; readonly error: LogCorrupt }
+  | { readonly type: 'room.gathered' }
   | { readonly type: 'room.wake' };
 type RoomMessage = RoomCommand | RoomInternal;
 
@@ -71,7 +72,7 @@ export interface RoomDeps {
   readonly clock: Clock;
   readonly settings: RoomSettings;
   readonly roomIdleMs: number;
-  /** How long to gather entries between two deliveries; 0: deliver each turn. */
+  /** How long to gather commands before they are appended; 0: no longer than the turn. */
   readonly gatherMs: () => number;
   readonly owner: ActorRef<RoomIdle>;
 }
@@ -83,6 +84,9 @@ interface RoomActorState {
   readonly typing: TypingState;
   readonly reads: RoomReads;
   readonly inputs: RoomInput[];
+  /** Commands gathered for the next append, while the node is busy. */
+  writes: RoomInput[];
+  isGathering: boolean;
   /** Opens made for readers of the life before, by key. */
   readonly reopening: Map<number, ReaderId>;
   wakeAtMs: number;
@@ -117,6 +121,8 @@ class RoomActor {
       typing: new TypingState(),
       reads: new RoomReads(this.deps.log, this.room, this.deps.clock),
       inputs: [{ type: 'start' }],
+      writes: [],
+      isGathering: false,
       reopening: new Map(),
       wakeAtMs: Number.POSITIVE_INFINITY,
       cancelWake: () => {},
@@ -163,6 +169,9 @@ class RoomActor {
         return state;
       case 'room.corrupt':
         throw msg.error;
+      case 'room.gathered':
+        state.isGathering = false;
+        return state;
       case 'room.wake':
         state.wakeAtMs = Number.POSITIVE_INFINITY;
         state.inputs.push({ type: 'tick' });
@@ -174,10 +183,11 @@ class RoomActor {
 
   /** The batching point: the turn's commands become one append, its entries one frame. */
   readonly turnEnd = (state: RoomActorState, ctx: Ctx<RoomMessage>): RoomActorState => {
+    this.takeWrites(state, ctx);
     do {
       const inputs = state.inputs.splice(0);
       if (inputs.length > 0) this.carryOut(state, state.machine.handle(inputs, this.time(ctx)), ctx);
-      if (ctx.nowMs() >= (this.readers.dueMs() ?? Number.POSITIVE_INFINITY)) this.deliver(state, ctx);
+      this.deliver(state);
     } while (state.inputs.length > 0);
     this.considerLeaving(state, ctx);
     this.arm(state, ctx);
@@ -215,9 +225,25 @@ class RoomActor {
     state.inputs.push({ type: 'close', reader: id });
   }
 
+  /**
+   * A busy node gathers: fewer appends, and with each of them fewer and larger frames, whose first bytes are the senders' answers.
+   * The wait is a pipe and not a timer, so that whoever drains this actor waits for what was gathered.
+   */
+  private takeWrites(state: RoomActorState, ctx: Ctx<RoomMessage>): void {
+    if (state.writes.length === 0 || (state.isGathering && state.writes.length < this.deps.settings.batchEntriesMax)) return;
+    state.inputs.push(...state.writes);
+    state.writes = [];
+    const gatherMs = this.deps.gatherMs();
+    if (state.isGathering || gatherMs < 1) return;
+    state.isGathering = true;
+    const gathered = new Promise<void>((resolve) => this.deps.clock.after(gatherMs, resolve));
+    const done = (): RoomMessage => ({ type: 'room.gathered' });
+    ctx.pipe(gathered, done, done);
+  }
+
   private onWrite(state: RoomActorState, { command, replyTo }: Extract<RoomCommand, { type: 'room.write' }>): void {
     const key = this.answers.owe({ replyTo, user: command.by, form: formOf(command) });
-    state.inputs.push({ type: 'command', key, command });
+    state.writes.push({ type: 'command', key, command });
   }
 
   private onHistory(state: RoomActorState, { user, range, replyTo }: Extract<RoomCommand, { type: 'room.history' }>): void {
@@ -311,20 +337,20 @@ class RoomActor {
           this.readers.gather(effect.entries);
           break;
         case 'emit':
-          this.deliver(state, ctx);
+          this.deliver(state);
           this.emit(state, effect.reader, effect.entries);
           break;
         case 'attach':
-          this.deliver(state, ctx); // What was gathered is for those who were attached before.
+          this.deliver(state); // What was gathered is for those who were attached before.
           this.readers.attach(effect.reader);
           break;
         case 'detach':
-          this.deliver(state, ctx);
+          this.deliver(state);
           this.readers.detach(effect.reader);
           forgetRefusal(state, effect.reader);
           break;
         case 'gone':
-          this.deliver(state, ctx); // Up to the entry that removed them.
+          this.deliver(state); // Up to the entry that removed them.
           this.readers.dismiss(effect.reader, effect.reason);
           forgetRefusal(state, effect.reader);
           break;
@@ -385,8 +411,8 @@ class RoomActor {
     this.answers.answer(owed, outcome, state.machine);
   }
 
-  private deliver(state: RoomActorState, ctx: Ctx<RoomMessage>): void {
-    const { entries, refused } = this.readers.deliver(ctx.nowMs(), this.deps.gatherMs());
+  private deliver(state: RoomActorState): void {
+    const { entries, refused } = this.readers.deliver();
     state.inputs.push(...refused);
     let hasChanged = false;
     for (const entry of entries) if (state.typing.end(entry.by)) hasChanged = true;
@@ -422,7 +448,7 @@ class RoomActor {
   /** One timer for everything that waits. It is moved only when something is due earlier; firing early costs a turn. */
   private arm(state: RoomActorState, ctx: Ctx<RoomMessage>): void {
     const idleAtMs = state.idleSinceMs === undefined ? undefined : state.idleSinceMs + this.deps.roomIdleMs;
-    const due = [state.machine.wakeAtMs(), state.typing.nextEndMs(), idleAtMs, this.readers.dueMs(), state.reads.nextEndMs()].filter(
+    const due = [state.machine.wakeAtMs(), state.typing.nextEndMs(), idleAtMs, state.reads.nextEndMs()].filter(
       (time) => time !== undefined,
     );
     const wakeAtMs = Math.min(...due, Number.POSITIVE_INFINITY);

@@ -13,23 +13,26 @@ import { encodeEntry, type ServerEvent, type ServerEvents } from './client-proto
 export interface FrameOptions {
   readonly wsPreEncodedFrame: readonly Buffer[];
   readonly bytes: number;
-  /** engine.io sets it on every packet's options; here from the start, since these are shared by all connections. */
-  compress: boolean;
+  readonly compress: boolean;
 }
 
 export class EncodedFrame implements Frame {
   /** The socket.io packet, for polling connections and for one that is changing its transport. */
   readonly packet: string;
-  readonly options: FrameOptions;
+  /** The websocket frame. Shared by all connections: never written to. */
+  readonly buffer: Buffer;
 
   constructor(packet: string) {
     this.packet = packet;
-    const frame = websocketFrame(packet);
-    this.options = { wsPreEncodedFrame: [frame], bytes: frame.length, compress: false };
+    this.buffer = websocketFrames([packet]);
   }
 
   get bytes(): number {
-    return this.options.bytes;
+    return this.buffer.length;
+  }
+
+  get options(): FrameOptions {
+    return { wsPreEncodedFrame: [this.buffer], bytes: this.buffer.length, compress: false };
   }
 }
 
@@ -39,25 +42,43 @@ const engineMessage = '4';
 const socketEvent = '2';
 
 /**
- * One unmasked, final text frame (RFC 6455, 5.2) with engine.io's message packet: what ws would make of the same packet,
- * in one buffer, so that a connection costs one write.
+ * For each packet one unmasked, final text frame (RFC 6455, 5.2) with engine.io's message packet: what ws would make of the same
+ * packets. All in one buffer, and `last`, frames made before, behind them: so that a connection costs one write.
  */
-function websocketFrame(packet: string): Buffer {
-  const payloadBytes = Buffer.byteLength(packet) + 1;
-  const headerBytes = payloadBytes < 126 ? 2 : payloadBytes < 65_536 ? 4 : 10;
-  const frame = Buffer.allocUnsafe(headerBytes + payloadBytes);
-  frame[0] = 0x81;
-  if (headerBytes === 2) frame[1] = payloadBytes;
-  else if (headerBytes === 4) {
-    frame[1] = 126;
-    frame.writeUInt16BE(payloadBytes, 2);
-  } else {
-    frame[1] = 127;
-    frame.writeBigUInt64BE(BigInt(payloadBytes), 2);
+export function websocketFrames(packets: readonly string[], last?: Buffer): Buffer {
+  const sizes = packets.map((packet) => Buffer.byteLength(packet) + 1);
+  let bytes = last?.length ?? 0;
+  for (const size of sizes) bytes += headerBytesOf(size) + size;
+  const buffer = Buffer.allocUnsafe(bytes);
+  let at = 0;
+  for (const [index, packet] of packets.entries()) {
+    const size = sizes[index] as number;
+    at = writeHeader(buffer, at, size);
+    at += buffer.write(engineMessage, at, 'latin1');
+    at += buffer.write(packet, at, 'utf8');
   }
-  frame.write(engineMessage, headerBytes, 'latin1');
-  frame.write(packet, headerBytes + 1, 'utf8');
-  return frame;
+  last?.copy(buffer, at);
+  return buffer;
+}
+
+function headerBytesOf(payloadBytes: number): number {
+  if (payloadBytes < 126) return 2;
+  return payloadBytes < 65_536 ? 4 : 10;
+}
+
+/** Returns where the payload begins. */
+function writeHeader(buffer: Buffer, at: number, payloadBytes: number): number {
+  buffer[at] = 0x81;
+  if (payloadBytes < 126) {
+    buffer[at + 1] = payloadBytes;
+  } else if (payloadBytes < 65_536) {
+    buffer[at + 1] = 126;
+    buffer.writeUInt16BE(payloadBytes, at + 2);
+  } else {
+    buffer[at + 1] = 127;
+    buffer.writeBigUInt64BE(BigInt(payloadBytes), at + 2);
+  }
+  return at + headerBytesOf(payloadBytes);
 }
 
 function frameOf<Event extends ServerEvent>(event: Event, body: ServerEvents[Event]): EncodedFrame {

@@ -9,12 +9,15 @@ import type { ClientSink, Frame } from '../actors/client-sink.ts';
 import type { Clock } from '../system/clock.ts';
 import { type CloseCode, closeTable } from '../system/errors.ts';
 import type { Logger } from '../system/logger.ts';
-import { EncodedFrame, type FrameOptions } from './frame-encoder.ts';
+import { EncodedFrame, type FrameOptions, websocketFrames } from './frame-encoder.ts';
 
 /** The part of an engine.io connection that is used; the outbox test has a twin of it. */
 export interface EngineConnection {
   readonly transport: EngineTransport;
-  write(packet: string, options: FrameOptions): unknown;
+  readonly readyState: string;
+  /** Packets that wait for the transport. */
+  readonly writeBuffer: readonly unknown[];
+  write(packet: string, options?: FrameOptions): unknown;
   /** `discard`: at once, without waiting for what is buffered. */
   close(discard?: boolean): void;
   on(event: 'packetCreate', listener: (packet: EnginePacket) => void): unknown;
@@ -24,8 +27,17 @@ export interface EngineConnection {
 export interface EngineTransport {
   /** After the bytes were handed to the kernel. (The connection's own `drain` comes before that.) */
   on(event: 'drain', listener: () => void): unknown;
+  readonly name: string;
   /** The ws socket; polling has none. */
-  readonly socket?: { terminate(): void };
+  readonly socket?: Websocket;
+}
+/** The part of a ws socket that is used. */
+export interface Websocket {
+  terminate(): void;
+  /** Bytes that the kernel has not taken yet. */
+  readonly bufferedAmount: number;
+  /** What engine.io calls for a frame that is encoded already. */
+  readonly _sender: { sendFrame(list: readonly Buffer[], sent: () => void): void };
 }
 export interface EnginePacket {
   readonly data?: unknown;
@@ -63,6 +75,11 @@ export class Outbox implements ClientSink {
   /** In engine.io's buffer, and handed to the transport but not yet to the kernel. */
   #waiting = { bytes: 0, frames: 0 };
   #inTransport = { bytes: 0, frames: 0 };
+  /** Given straight to the websocket, not yet taken by the kernel. */
+  #straightFrames = 0;
+  /** Answers of this turn: they leave with its frame, as the first bytes of the same write, or at its end. */
+  #answers: string[] = [];
+  #answerBytes = 0;
   #phase: 'starting' | 'open' | 'closing' | 'closed' = 'starting';
   #onRoom: (() => void) | undefined;
   #owesRoom = false;
@@ -89,11 +106,13 @@ export class Outbox implements ClientSink {
   }
 
   get bytes(): number {
-    return this.#waiting.bytes + this.#inTransport.bytes;
+    const { transport } = this.#socket.conn;
+    const unsent = transport.name === 'websocket' ? (transport.socket?.bufferedAmount ?? 0) : this.#inTransport.bytes;
+    return this.#waiting.bytes + unsent + this.#answerBytes;
   }
 
   get frames(): number {
-    return this.#waiting.frames + this.#inTransport.frames;
+    return this.#waiting.frames + this.#inTransport.frames + this.#straightFrames;
   }
 
   get isOpen(): boolean {
@@ -111,6 +130,14 @@ export class Outbox implements ClientSink {
     this.#phase = 'open';
     if (this.#closeAs) this.close(this.#closeAs.code, this.#closeAs.reconnectInMs);
     else this.#offerRoom();
+  }
+
+  /** Takes the packet that answers a command. Never refused, since the command was carried out; past four times the bound the connection is cut. */
+  answer(packet: string): void {
+    if (this.#phase === 'closed') return;
+    if (this.#answers.length === 0) queueMicrotask(this.#flushAnswers);
+    this.#answers.push(packet);
+    this.#answerBytes += packet.length;
   }
 
   send(frame: Frame): boolean {
@@ -150,13 +177,56 @@ export class Outbox implements ClientSink {
 
   #write(frame: Frame): void {
     if (!(frame instanceof EncodedFrame)) throw new TypeError('a frame of another encoder');
+    const websocket = this.#websocket();
+    if (websocket) return this.#writeStraight(websocket, frame.buffer);
+    this.#flushAnswers();
     this.#socket.conn.write(frame.packet, frame.options);
   }
 
-  /** Every packet passes here: frames, answers, pings. */
+  /**
+   * The websocket, if nothing waits before it: no earlier packet in engine.io's buffer, no change of the transport under way.
+   * engine.io spends more on a packet than the kernel does, and sends the next one only when the last has left.
+   */
+  #websocket(): Websocket | undefined {
+    const { transport, writeBuffer, readyState } = this.#socket.conn;
+    return transport.name === 'websocket' && writeBuffer.length === 0 && readyState === 'open' ? transport.socket : undefined;
+  }
+
+  /** One write: copying a frame behind the answers costs less than a second one. */
+  #writeStraight(websocket: Websocket, frame?: Buffer): void {
+    const buffer = this.#answers.length === 0 ? frame : websocketFrames(this.#takeAnswers(), frame);
+    if (!buffer) return;
+    this.#straightFrames += 1;
+    websocket._sender.sendFrame([buffer], this.#sentStraight);
+    this.#cutIfHopeless();
+  }
+
+  readonly #sentStraight = (): void => {
+    this.#straightFrames -= 1;
+    this.#left();
+  };
+
+  readonly #flushAnswers = (): void => {
+    const websocket = this.#websocket();
+    if (websocket) return this.#writeStraight(websocket);
+    for (const packet of this.#takeAnswers()) this.#socket.conn.write(packet);
+  };
+
+  #takeAnswers(): readonly string[] {
+    const answers = this.#answers;
+    this.#answers = [];
+    this.#answerBytes = 0;
+    return answers;
+  }
+
+  /** Every packet of engine.io passes here: pings, and all that does not go straight. */
   #created(packet: EnginePacket): void {
     this.#waiting.frames += 1;
     this.#waiting.bytes += packet.options?.bytes ?? sizeOf(packet.data);
+    this.#cutIfHopeless();
+  }
+
+  #cutIfHopeless(): void {
     if (this.bytes <= this.#limits.bytesMax * cutShare && this.frames <= this.#limits.framesMax * cutShare) return;
     if (this.#phase === 'closed') return;
     this.#log.warn(
@@ -176,6 +246,10 @@ export class Outbox implements ClientSink {
   /** The transport takes one lot at a time, so all of it has left. What waits follows by itself. */
   #drained(): void {
     this.#inTransport = { bytes: 0, frames: 0 };
+    this.#left();
+  }
+
+  #left(): void {
     if (this.#phase === 'closing' && this.frames === 0) this.#disconnect();
     else this.#offerRoom();
   }
@@ -211,6 +285,7 @@ export class Outbox implements ClientSink {
 
   #gone(): void {
     this.#phase = 'closed';
+    this.#takeAnswers();
     this.#onRoom = undefined;
     this.#cancelCut?.();
     this.#cancelCut = undefined;

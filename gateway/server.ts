@@ -11,6 +11,7 @@ import type { Clock } from '../system/clock.ts';
 import { type Refusal, refuse } from '../system/errors.ts';
 import type { Logger } from '../system/logger.ts';
 import { createEventHandler } from './connection.ts';
+import { takeEvents } from './event-intake.ts';
 import { ConnectRefused, identify, isLoopbackAddress, isOriginAllowed, type OriginRule } from './handshake.ts';
 import { createHttpApp, type HttpOptions } from './http.ts';
 import { hostInUrl, listen } from './listen.ts';
@@ -157,8 +158,9 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     });
     socket.conn.once('close', gone);
     socket.once('disconnect', gone);
-    // `next` is never called, so socket.io emits nothing: no event name of a client can reach a listener of ours or of its own.
     const handle = createEventHandler({ session, outbox, limits: config, clock, log, user: identity.userId });
+    takeEvents(socket, handle, (packet) => outbox.answer(packet));
+    // Binary events come this way. `next` is never called, so socket.io emits nothing: no event name of a client can reach a listener.
     socket.use((packet) => handle(packet));
     return undefined;
   }

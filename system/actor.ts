@@ -34,7 +34,8 @@ export function createActorSystem(deps: { clock: Clock; log: Logger }): ActorSys
   const root = new ActorCell(runtime, undefined, anyBehaviour(silent('root')), { name: 'root', mailboxMax: 0, restarts: 'never' });
   let stopping: Promise<void> | undefined;
   const stop = async (deadlineMs: number) => {
-    await stopActor(root.ref, { drain: true, deadlineMs });
+    // What is being stored is to be answered too.
+    await stopActor(root.ref, { drain: true, deadlineMs, awaitPipes: true });
     rejectAsks(runtime);
     runtime.stopAll();
     supervision.flush();

@@ -272,3 +272,109 @@ describe('an outbox', () => {
     expect(outbox.send(createFrameEncoder().typing('r' as never, []))).toBe(true);
   });
 });
+
+/** A websocket that gives to a kernel with room for nothing until `drain`. */
+class WebsocketTwin extends EventEmitter {
+  readonly name = 'websocket';
+  readonly writes: Buffer[] = [];
+  readonly #sent: (() => void)[] = [];
+  bufferedAmount = 0;
+  terminated = false;
+  readonly socket = this;
+  readonly _sender = {
+    sendFrame: ([buffer]: readonly Buffer[], sent: () => void) => {
+      this.writes.push(buffer as Buffer);
+      this.bufferedAmount += (buffer as Buffer).length;
+      this.#sent.push(sent);
+    },
+  };
+  terminate(): void {
+    this.terminated = true;
+  }
+  drain(): void {
+    this.bufferedAmount = 0;
+    for (const sent of this.#sent.splice(0)) sent();
+  }
+  /** The texts of the frames of one write. */
+  static texts(write: Buffer): string[] {
+    const texts: string[] = [];
+    for (let at = 0; at < write.length; ) {
+      const short = (write[at + 1] as number) & 0x7f;
+      const start = short < 126 ? at + 2 : at + 4;
+      const end = start + (short < 126 ? short : write.readUInt16BE(at + 2));
+      texts.push(write.toString('utf8', start, end));
+      at = end;
+    }
+    return texts;
+  }
+}
+
+function setUpStraight(limits = { bytesMax: 1_000, framesMax: 10 }) {
+  const { conn, outbox, lines } = setUp(limits);
+  const websocket = new WebsocketTwin();
+  Object.assign(conn, { transport: websocket, readyState: 'open' });
+  return { conn, outbox, lines, websocket, writes: () => websocket.writes.map(WebsocketTwin.texts) };
+}
+
+describe('an outbox on a websocket', () => {
+  it('gives frames straight to it, and counts what the kernel has not taken', () => {
+    const { conn, outbox, websocket, writes } = setUpStraight();
+    const frame = frameOf(100);
+    expect([outbox.send(frame), outbox.send(frame)]).toEqual([true, true]);
+    expect(websocket.writes).toEqual([frame.buffer, frame.buffer]);
+    expect([outbox.bytes, outbox.frames]).toEqual([200, 2]);
+    websocket.drain();
+    expect([outbox.bytes, outbox.frames]).toEqual([0, 0]);
+    expect([conn.sent, writes()[0]]).toEqual([[], [`4${frame.packet}`]]);
+  });
+
+  it("puts a turn's answers before its first frame, in one write; answers alone leave at the turn's end", async () => {
+    const { outbox, writes } = setUpStraight();
+    outbox.answer('31[{"ok":true}]');
+    outbox.answer('32[{"ok":true,"text":"€"}]');
+    expect(writes()).toEqual([]);
+    const frame = createFrameEncoder().typing('r' as never, []) as EncodedFrame;
+    outbox.send(frame);
+    outbox.send(frame);
+    outbox.answer('33[{}]');
+    await Promise.resolve();
+    expect(writes()).toEqual([['431[{"ok":true}]', '432[{"ok":true,"text":"€"}]', `4${frame.packet}`], [`4${frame.packet}`], ['433[{}]']]);
+  });
+
+  it('goes behind what engine.io still holds, answers first', async () => {
+    const { conn, outbox, writes } = setUpStraight();
+    conn.writeBuffer.push({ data: 'ping', options: {} as FrameOptions });
+    const frame = frameOf(50);
+    outbox.answer('31[{}]');
+    outbox.send(frame);
+    outbox.answer('32[{}]');
+    await Promise.resolve();
+    expect(conn.writeBuffer.map(({ data }) => data)).toEqual(['ping', '31[{}]', frame.packet, '32[{}]']);
+    expect(writes()).toEqual([]);
+  });
+
+  it('refuses over the bound and says when there is room, as on every transport', () => {
+    const { outbox, websocket } = setUpStraight();
+    let rooms = 0;
+    outbox.onRoom(() => {
+      rooms += 1;
+    });
+    for (let sent = 0; sent < 4; sent += 1) expect(outbox.send(frameOf(250))).toBe(true);
+    expect([outbox.send(frameOf(20)), outbox.isFull, rooms]).toEqual([false, true, 0]);
+    websocket.drain();
+    expect([outbox.isFull, rooms]).toEqual([false, 1]);
+  });
+
+  it('cuts a client that asks without reading at four times the bound', async () => {
+    const { conn, outbox, websocket, lines } = setUpStraight();
+    for (let asked = 0; asked < 9; asked += 1) {
+      outbox.answer('x'.repeat(500));
+      await Promise.resolve();
+    }
+    expect([conn.isClosed, websocket.terminated]).toEqual([true, true]);
+    expect(lines.join()).toContain('slow.consumer');
+    outbox.answer('after');
+    await Promise.resolve();
+    expect(websocket.writes.length).toBeLessThan(9);
+  });
+});

@@ -56,6 +56,29 @@ async function twoPeople(options?: StageOptions) {
   return { on, alice, bob };
 }
 
+/** `twoPeople` on a node whose rooms gather as long as `busy.ms` says. */
+async function busyRoom(options?: StageOptions) {
+  const busy = { ms: 0 };
+  const people = await twoPeople({ ...options, gatherMs: () => busy.ms });
+  const say = (cid: string) => {
+    let answer: Answer | undefined;
+    people.alice.handle.command(send('lobby', cid, cid), (given) => {
+      answer = given;
+    });
+    return {
+      isAnswered: () => answer !== undefined,
+      get answered(): Promise<Answer> {
+        return (async () => {
+          for (let turn = 0; turn < 200 && !answer; turn += 1) await turns(1);
+          if (!answer) throw new Error(`no answer to ${cid}`);
+          return answer;
+        })();
+      },
+    };
+  };
+  return { ...people, busy, say };
+}
+
 describe('people in a room', () => {
   it('get what is said once, in order, as one frame for what was said in one turn', async () => {
     const { alice, bob } = await twoPeople();
@@ -65,24 +88,57 @@ describe('people in a room', () => {
     expect(bob.sink.events('entries')).toHaveLength(1);
   });
 
-  it('of a busy node get entries gathered, the first at once; who opens, goes or is there when the room crashes gets each once', async () => {
-    const { on, alice, bob } = await twoPeople({ gatherMs: () => 40 });
-    for (let index = 0; index < 6; index += 1) await alice.done(send('lobby', `m${index}`, 'x'));
-    expect(bob.sink.events('entries')).toHaveLength(1);
-    on.clock.advance(41);
-    await turns(3);
-    expect(bob.sink.events('entries')).toHaveLength(2);
-    expect(bob.sink.seqs('lobby')).toEqual([3, 4, 5, 6, 7, 8]);
-    await alice.done(send('lobby', 'gathered', 'x'));
+  it('of a busy node wait for others: the first is stored at once, the next ones together, in one append and one frame', async () => {
+    const { on, busy, alice, bob, say } = await busyRoom();
+    await say('first').answered;
+    busy.ms = 40;
+    await say('leads').answered;
+    const gathered = ['a', 'b', 'c'].map(say);
+    await turns(10);
+    expect(gathered.map(({ isAnswered }) => isAnswered())).toEqual([false, false, false]);
     const again = on.connect('bob');
-    const opened = await again.done(open('lobby', 8));
-    expect(opened).toMatchObject({ verdict: 'replay', upTo: 9, entries: [{ seq: 9 }] });
-    expect(bob.sink.seqs('lobby').at(-1)).toBe(9);
-    await alice.done(send('lobby', 'more', 'x'));
+    expect(await again.done(open('lobby', 2))).toMatchObject({ verdict: 'replay', upTo: 4 });
+    on.clock.advance(40);
+    for (const { answered } of gathered) await answered;
+    expect(bob.sink.events('entries')).toHaveLength(3);
+    expect([bob, alice].map(({ sink }) => sink.seqs('lobby'))).toEqual([
+      [3, 4, 5, 6, 7],
+      [3, 4, 5, 6, 7],
+    ]);
+    expect(again.sink.seqs('lobby')).toEqual([5, 6, 7]);
+  });
+
+  it('of a busy node are told when the room crashes over what it gathered, and their retry is stored once', async () => {
+    const { on, busy, bob, say } = await busyRoom();
+    busy.ms = 40;
+    await say('leads').answered;
+    const lost = say('lost');
+    await turns(5);
     on.rooms.sendIfActive(lobby, poison<RoomCommand>('room.hint'));
     await settle(on);
-    expect(bob.sink.seqs('lobby')).toEqual([3, 4, 5, 6, 7, 8, 9, 10]);
-    expect(again.sink.seqs('lobby')).toEqual([10]);
+    expect(code(await lost.answered)).toBe('INTERNAL');
+    const retry = say('lost');
+    expect(await retry.answered).toMatchObject({ ok: true, result: { seq: 4, dup: false } });
+    expect(bob.sink.seqs('lobby')).toEqual([3, 4]);
+  });
+
+  it('of a busy node that stops still get what was gathered stored', async () => {
+    const { on, busy, say } = await busyRoom();
+    busy.ms = 40;
+    await say('leads').answered;
+    const last = say('last');
+    await turns(2);
+    await on.stop();
+    expect(await last.answered).toMatchObject({ ok: true, result: { seq: 4 } });
+    expect(await on.store.log.heads([lobby])).toMatchObject([{ seq: 4 }]);
+  });
+
+  it('are not kept waiting by a full batch: it is appended whatever the time', async () => {
+    const { busy, say } = await busyRoom({ settings: { batchEntriesMax: 4 } });
+    busy.ms = 40;
+    await say('leads').answered;
+    const full = ['a', 'b', 'c', 'd'].map(say);
+    for (const { answered } of full) expect(code(await answered)).toBe('ok');
   });
 
   it('get the same answer for a retry of the same command, and CONFLICT for another text under its cid', async () => {
