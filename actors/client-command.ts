@@ -7,6 +7,7 @@ import type { Refusal } from '../system/errors.ts';
 import type { Cid, RoomId, UserId } from '../system/ids.ts';
 import type { Entry, Role, RoomKind } from '../system/store/entry.ts';
 import type { Range } from '../system/store/room-log.ts';
+import type { PresenceView } from './user-state.ts';
 
 export type ClientCommand =
   | {
@@ -35,7 +36,8 @@ export type ClientCommand =
       readonly on: boolean;
     }
   | { readonly type: 'history.get'; readonly room: RoomId; readonly range: Range }
-  | { readonly type: 'typing'; readonly room: RoomId };
+  | { readonly type: 'typing'; readonly room: RoomId }
+  | { readonly type: 'presence.watch'; readonly users: readonly UserId[] };
 
 /** A room as one of its members sees it. */
 export interface RoomView {
@@ -104,6 +106,7 @@ export type CommandResult =
   | { readonly type: 'done' }
   | { readonly type: 'stored'; readonly seq: number; readonly at: number; readonly dup: boolean }
   | Opened
+  | { readonly type: 'presence'; readonly states: readonly PresenceView[] }
   | { readonly type: 'history'; readonly entries: readonly MessageView[]; readonly hasBefore: boolean; readonly hasAfter: boolean };
 
 export type Answer = { readonly ok: true; readonly result: CommandResult } | { readonly ok: false; readonly refusal: Refusal };

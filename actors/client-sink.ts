@@ -6,6 +6,7 @@
 import type { CloseCode } from '../system/errors.ts';
 import type { RoomId, UserId } from '../system/ids.ts';
 import type { Entry } from '../system/store/entry.ts';
+import type { PresenceView } from './user-state.ts';
 
 /** An event encoded once, to be given to any number of sinks. Opaque to actors. */
 export interface Frame {
@@ -20,6 +21,11 @@ export interface ClientSink {
   send(frame: Frame): boolean;
   /** Takes a frame that may be dropped when the connection is busy (typing). */
   sendVolatile(frame: Frame): void;
+  /**
+   * As `send`, for what matters less than entries: taken only while little waits. false: nothing was taken, `onRoom` will be
+   * called; then it may be refused again.
+   */
+  sendMinor(frame: Frame): boolean;
   /** Sets the one callback for "there is room again" after a refused send. */
   onRoom(callback: () => void): void;
   /** Tells the client why, then disconnects. Idempotent. */
@@ -30,6 +36,8 @@ export interface ClientSink {
 export interface FrameEncoder {
   entries(room: RoomId, entries: readonly Entry[]): Frame;
   typing(room: RoomId, users: readonly UserId[]): Frame;
+  /** The same view object is encoded once. */
+  presence(changes: readonly PresenceView[]): Frame;
   /** unavailable: the room failed here and rests; open it again after a while. */
   roomGone(room: RoomId, reason: 'kicked' | 'left' | 'unavailable'): Frame;
 }

@@ -11,6 +11,7 @@ import { newId, type SessionId, type UserId } from '../system/ids.ts';
 import type { Answer, ClientCommand } from './client-command.ts';
 import type { ClientSink } from './client-sink.ts';
 import { type Identity, type SessionCommand, type SessionDeps, spawnSession } from './session.ts';
+import type { Departure } from './user-state.ts';
 
 // ---- protocol ----
 
@@ -23,8 +24,8 @@ export interface SessionHandle {
    * the connection is gone. refused: the session's queue is full or it is gone; the command was not taken and `reply` is not called.
    */
   command(command: ClientCommand, reply: (answer: Answer) => void): 'accepted' | 'refused';
-  /** The connection is gone. */
-  disconnected(): void;
+  /** The connection is gone. Not said how: it was lost. */
+  disconnected(how?: Departure): void;
 }
 
 export interface Gateway {
@@ -107,8 +108,8 @@ class GatewayActor implements Gateway {
     this.remember({ id, user: identity.userId, ref });
     return {
       command: (command, reply) => tell(ref, { type: 'session.command', command, replyTo: callbackRef<Answer>('session.reply', reply) }),
-      disconnected: () => {
-        tell(ref, { type: 'session.disconnected' });
+      disconnected: (how = 'lost') => {
+        tell(ref, { type: 'session.disconnected', how });
       },
     };
   }

@@ -2,10 +2,11 @@
  * Guardian: the root of the actors. Starts its children in order and watches them; nothing else.
  *
  * Guarantees: a child that is gone for good is reported once by `onChildLost`: the node is to drain and exit 1.
- * Order: rooms before gateway, so that the first session finds rooms.
+ * Order: rooms and presence before gateway, so that the first session finds them.
  */
 import { type ActorSystem, type Ctx, spawn } from '../system/actor.ts';
 import { type Gateway, type GatewayDeps, spawnGateway } from './gateway.ts';
+import { type Presence, type PresenceDeps, spawnPresence } from './presence.ts';
 import { type Rooms, type RoomsDeps, spawnRooms } from './rooms.ts';
 
 // ---- protocol ----
@@ -16,13 +17,15 @@ type GuardianMessage = { readonly type: 'guardian.childLost'; readonly child: st
 
 export interface GuardianDeps {
   readonly rooms: RoomsDeps;
-  readonly gateway: Omit<GatewayDeps, 'rooms'>;
+  readonly presence: PresenceDeps;
+  readonly gateway: Omit<GatewayDeps, 'rooms' | 'presence'>;
   /** Called when a child of the guardian, or the guardian, stopped for good outside of a drain. */
   readonly onChildLost: (child: string) => void;
 }
 
 export interface Guardian {
   readonly rooms: Rooms;
+  readonly presence: Presence;
   readonly gateway: Gateway;
 }
 
@@ -46,8 +49,10 @@ export function spawnGuardian(system: ActorSystem, deps: GuardianDeps): Guardian
   };
   const ref = spawn<undefined, GuardianMessage>(system, behaviour, { name: 'guardian', mailboxMax: 64, restarts: 'never' });
   const rooms = spawnRooms(ref, deps.rooms);
-  const gateway = spawnGateway(ref, { ...deps.gateway, rooms });
+  const presence = spawnPresence(ref, deps.presence);
+  const gateway = spawnGateway(ref, { ...deps.gateway, rooms, presence });
   ctxOfGuardian?.watch(rooms.ref, () => ({ type: 'guardian.childLost', child: 'rooms' }));
+  ctxOfGuardian?.watch(presence.ref, () => ({ type: 'guardian.childLost', child: 'presence' }));
   ctxOfGuardian?.watch(gateway.ref, () => ({ type: 'guardian.childLost', child: 'gateway' }));
-  return { rooms, gateway };
+  return { rooms, presence, gateway };
 }

@@ -5,15 +5,23 @@
  * Guarantees: a reader is given frames in order; one whose sink refused is given nothing until it is ready.
  * Does not: decide who gets what (`room-delivery` does), or encode twice.
  */
+import { type ActorRef, tell } from '../system/actor.ts';
 import type { RoomId, UserId } from '../system/ids.ts';
 import type { Entry } from '../system/store/entry.ts';
 import { isOpen } from './client-command.ts';
 import type { ClientSink, FrameEncoder } from './client-sink.ts';
 import type { AnsweredOutcome, DeliveryInput, ReaderId } from './room-protocol.ts';
 
+/** To the reader's session: it does not have the room open any more, though it did not close it. */
+export interface ReaderGone {
+  readonly type: 'session.readerGone';
+  readonly room: RoomId;
+}
+
 interface Reader {
   readonly user: UserId;
   readonly sink: ClientSink;
+  readonly session: ActorRef<ReaderGone>;
   /** The last seq its sink took. */
   cursor: number;
   isAttached: boolean;
@@ -41,8 +49,8 @@ export class RoomReaders {
 
   // ---- coming and going ----
 
-  add(id: ReaderId, user: UserId, sink: ClientSink, since: number): void {
-    if (!this.readers.has(id)) this.readers.set(id, { user, sink, cursor: since, isAttached: false, isBlocked: false });
+  add(id: ReaderId, user: UserId, { sink, session }: Pick<Reader, 'sink' | 'session'>, since: number): void {
+    if (!this.readers.has(id)) this.readers.set(id, { user, sink, session, cursor: since, isAttached: false, isBlocked: false });
   }
 
   /** Forgets a reader. Returns its user, and whether that user reads through another connection too. */
@@ -56,8 +64,10 @@ export class RoomReaders {
   /** Tells a reader that the room is closed to it. Whoever cannot even be told is cut: it finds out when it resumes. */
   dismiss(id: ReaderId, reason: 'kicked' | 'left' | 'unavailable'): void {
     const reader = this.readers.get(id);
+    if (!reader) return;
     this.readers.delete(id);
-    if (reader && !reader.sink.send(this.encoder.roomGone(this.room, reason))) reader.sink.close('SLOW_CONSUMER');
+    const isTold = tell(reader.session, { type: 'session.readerGone', room: this.room }) === 'accepted';
+    if (!isTold || !reader.sink.send(this.encoder.roomGone(this.room, reason))) reader.sink.close('SLOW_CONSUMER');
   }
 
   dismissAll(): void {

@@ -20,7 +20,7 @@ import { appendWithMemberships } from './room-appender.ts';
 import type { WriteCommand } from './room-fold.ts';
 import { readFacts, readPage, readRoom } from './room-history.ts';
 import type { AnsweredOutcome, ReaderId, RoomEffect, RoomInput, RoomSettings, Time } from './room-protocol.ts';
-import { RoomReaders } from './room-readers.ts';
+import { type ReaderGone, RoomReaders } from './room-readers.ts';
 import { RoomReads } from './room-reads.ts';
 import { RoomState } from './room-state.ts';
 import { TypingState } from './typing-state.ts';
@@ -34,6 +34,8 @@ export type RoomCommand =
       readonly reader: ReaderId;
       readonly user: UserId;
       readonly sink: ClientSink;
+      /** Told when the room is taken away from the reader. */
+      readonly session: ActorRef<ReaderGone>;
       readonly since?: number;
       readonly epoch?: string;
       readonly limit: number;
@@ -251,8 +253,8 @@ class RoomActor {
   }
 
   private onOpen(state: RoomActorState, msg: Extract<RoomCommand, { type: 'room.open' }>): void {
-    const { reader, user, sink, since, epoch, limit, replyTo } = msg;
-    this.readers.add(reader, user, sink, since ?? 0);
+    const { reader, user, since, epoch, limit, replyTo } = msg;
+    this.readers.add(reader, user, msg, since ?? 0);
     const key = this.answers.owe({ replyTo, user, reader, form: 'read' });
     const position = { ...(since === undefined ? undefined : { since }), ...(epoch === undefined ? undefined : { epoch }) };
     state.inputs.push({ type: 'open', key, reader, user, limit, ...position });

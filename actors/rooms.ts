@@ -9,6 +9,7 @@ import { type ActorRef, acceptedCount, type Ctx, isStopped, report, spawn, spawn
 import { assertNever, type Refusal, refuse } from '../system/errors.ts';
 import type { RoomId } from '../system/ids.ts';
 import type { Entry } from '../system/store/entry.ts';
+import { type Buckets, bucketOf, spawnBuckets } from './buckets.ts';
 import { type RoomCommand, type RoomDeps, type RoomIdle, spawnRoom } from './room.ts';
 
 // ---- protocol ----
@@ -38,7 +39,6 @@ export interface RoomsDeps extends Omit<RoomDeps, 'owner'> {
   readonly roomsActiveMax: number;
 }
 
-const bucketCount = 64;
 const restMinMs = 5_000;
 const restMaxMs = 60_000;
 /** Rooms asked to go when the bound of active rooms is reached; the oldest first. */
@@ -61,7 +61,7 @@ class RoomsActor implements Rooms {
   private readonly active = new Map<RoomId, ActorRef<RoomCommand>>();
   /** Failed rooms: resting until a time, and how long the next rest would be. */
   private readonly rests = new Map<RoomId, Rest>();
-  private readonly buckets: readonly ActorRef<never>[];
+  private readonly buckets: Buckets;
   private ctx: Ctx<RoomsMessage> | undefined;
 
   constructor(parent: ActorRef<never>, deps: RoomsDeps) {
@@ -70,7 +70,7 @@ class RoomsActor implements Rooms {
     // The buckets are beside this actor, not under it: a restart stops what is under an actor, and the rooms need not notice.
     const home = spawnBucket(parent, 'rooms');
     this.ref = spawn<RoomsActor, RoomsMessage>(home, behaviour, { name: 'owner', mailboxMax: roomsMailboxMax, restarts: roomsRestarts });
-    this.buckets = Array.from({ length: bucketCount }, (_, index) => spawnBucket(home, `bucket-${String(index).padStart(2, '0')}`));
+    this.buckets = spawnBuckets(home);
     this.deps = { ...deps, owner: this.ref };
   }
 
@@ -136,8 +136,7 @@ class RoomsActor implements Rooms {
   }
 
   private startRoom(room: RoomId): ActorRef<RoomCommand> {
-    const bucket = this.buckets[bucketOf(room)] as ActorRef<never>;
-    const ref = spawnRoom(bucket, room, this.deps);
+    const ref = spawnRoom(bucketOf(this.buckets, room), room, this.deps);
     this.active.set(room, ref);
     this.watch(room, ref);
     return ref;
@@ -187,13 +186,6 @@ class RoomsActor implements Rooms {
       if (asked === yieldsAtOnce) return;
     }
   }
-}
-
-/** FNV-1a over the id: spreads rooms evenly over the buckets. */
-function bucketOf(room: RoomId): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < room.length; index += 1) hash = Math.imul(hash ^ room.charCodeAt(index), 0x01000193);
-  return (hash >>> 0) % bucketCount;
 }
 
 // ---- restarts and spawn ----

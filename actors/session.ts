@@ -10,9 +10,14 @@ import { type Cid, dmRoomId, newId, type RoomId, type SessionId, type UserId } f
 import type { RoomFacts } from '../system/store/entry.ts';
 import { type Answer, type ClientCommand, isOpen } from './client-command.ts';
 import type { ClientSink } from './client-sink.ts';
+import type { Presence } from './presence.ts';
+import { type PresenceDue, watchAnswerMs } from './presence-feed.ts';
 import type { RoomWrite } from './room-fold.ts';
 import { type RoomListDeps, readRoomList } from './room-list.ts';
+import type { ReaderGone } from './room-readers.ts';
 import type { Rooms } from './rooms.ts';
+import { SessionPresence } from './session-presence.ts';
+import type { Departure } from './user-state.ts';
 
 // ---- protocol ----
 
@@ -21,11 +26,13 @@ export type SessionCommand =
   /** The client's connection has room again after a refused frame. */
   | { readonly type: 'session.sinkReady' }
   /** The connection is gone. */
-  | { readonly type: 'session.disconnected' }
+  | { readonly type: 'session.disconnected'; readonly how: Departure }
+  | PresenceDue
+  | ReaderGone
   | { readonly type: 'session.close'; readonly code: CloseCode; readonly reconnectInMs?: number };
 type SessionInternal =
   | { readonly type: 'session.expired' }
-  | { readonly type: 'session.notOpened'; readonly room: RoomId }
+  | { readonly type: 'session.opened'; readonly room: RoomId }
   | { readonly type: 'session.listed'; readonly answer: Answer; readonly replyTo: ActorRef<Answer> };
 type SessionMessage = SessionCommand | SessionInternal;
 
@@ -43,6 +50,7 @@ export interface Identity {
 
 export interface SessionDeps extends RoomListDeps {
   readonly rooms: Rooms;
+  readonly presence: Presence;
   readonly roomsPerSocketMax: number;
   readonly wallMs: () => number;
   /** Ids for entries that clients do not name: `sys:` and unique for this incarnation. */
@@ -62,6 +70,8 @@ class Session {
   private readonly identity: Identity;
   private readonly sink: ClientSink;
   private readonly deps: SessionDeps;
+  private readonly presence: SessionPresence;
+  private departure: Departure = 'lost';
   /** Outlives a crash: the rooms must be told. */
   private readonly everOpened = new Set<RoomId>();
 
@@ -70,11 +80,13 @@ class Session {
     this.identity = identity;
     this.sink = sink;
     this.deps = deps;
+    this.presence = new SessionPresence(deps.presence, id, identity.userId);
   }
 
   readonly start = (ctx: Ctx<SessionMessage>): SessionState => {
     this.sink.onRoom(() => tell(ctx.self, { type: 'session.sinkReady' }));
     ctx.after(Math.max(0, this.identity.expiresAtMs - this.deps.wallMs()), { type: 'session.expired' });
+    this.presence.begin();
     return { open: new Set() };
   };
 
@@ -83,11 +95,17 @@ class Session {
       case 'session.command':
         return this.onCommand(state, msg.command, msg.replyTo, ctx);
       case 'session.sinkReady':
+        this.presence.sinkReady();
         for (const room of state.open) this.deps.rooms.sendIfActive(room, { type: 'room.readerReady', reader: this.id });
         return state;
-      case 'session.notOpened':
-        this.everOpened.delete(msg.room);
-        return { open: without(state.open, msg.room) };
+      case 'session.presenceDue':
+        return state; // The turn ends with a flush.
+      case 'session.opened':
+        this.everOpened.add(msg.room);
+        this.presence.opened(msg.room);
+        return { open: new Set(state.open).add(msg.room) };
+      case 'session.readerGone':
+        return this.forget(state, msg.room);
       case 'session.listed':
         tell(msg.replyTo, msg.answer);
         return state;
@@ -104,6 +122,7 @@ class Session {
         ctx.stop();
         return state;
       case 'session.disconnected':
+        this.departure = msg.how;
         ctx.stop();
         return state;
       default:
@@ -111,7 +130,13 @@ class Session {
     }
   };
 
+  readonly turnEnd = (state: SessionState, ctx: Ctx<SessionMessage>): SessionState => {
+    this.presence.flush(ctx.nowMs());
+    return state;
+  };
+
   readonly stopped = (_state: SessionState | undefined, reason: 'stopped' | 'crashed'): void => {
+    this.presence.end(this.departure);
     for (const room of this.everOpened) this.deps.rooms.sendIfActive(room, { type: 'room.close', reader: this.id });
     this.sink.close(reason === 'crashed' ? 'INTERNAL' : 'SERVER_DRAINING'); // Nothing, where it was closed before.
   };
@@ -130,14 +155,16 @@ class Session {
         return this.onOpen(state, command, replyTo, ctx);
       case 'room.close':
         this.deps.rooms.sendIfActive(command.room, { type: 'room.close', reader: this.id });
-        this.everOpened.delete(command.room);
         tell(replyTo, { ok: true, result: { type: 'done' } });
-        return { open: without(state.open, command.room) };
+        return this.forget(state, command.room);
       case 'history.get':
         this.send(command.room, { type: 'room.history', user: userId, range: command.range, replyTo }, replyTo);
         return state;
       case 'typing':
         this.send(command.room, { type: 'room.typing', user: userId, replyTo }, replyTo);
+        return state;
+      case 'presence.watch':
+        this.watch(command.users, replyTo, ctx);
         return state;
       case 'room.create': {
         const room = command.kind === 'dm' ? dmRoomId(userId, command.members[0] ?? userId) : (command.id ?? (newId() as RoomId));
@@ -166,12 +193,26 @@ class Session {
     const position = { ...(since === undefined ? undefined : { since }), ...(epoch === undefined ? undefined : { epoch }) };
     // The answer goes straight to the connection, so that it leaves before the first entries do.
     const answered = callbackRef<Answer>('session.opened', (answer) => {
-      if (!(answer.ok && answer.result.type === 'opened' && isOpen(answer.result))) tell(ctx.self, { type: 'session.notOpened', room });
+      const isOpened = answer.ok && answer.result.type === 'opened' && isOpen(answer.result);
+      tell(ctx.self, { type: isOpened ? 'session.opened' : 'session.readerGone', room });
       tell(replyTo, answer);
     });
     this.everOpened.add(room);
-    this.send(room, { type: 'room.open', reader, user: this.identity.userId, sink, limit, replyTo: answered, ...position }, answered);
+    const { userId: user } = this.identity;
+    this.send(room, { type: 'room.open', reader, user, sink, session: ctx.self, limit, replyTo: answered, ...position }, answered);
     return { open: new Set(state.open).add(room) };
+  }
+
+  private forget(state: SessionState, room: RoomId): SessionState {
+    this.everOpened.delete(room);
+    this.presence.closed(room);
+    return { open: without(state.open, room) };
+  }
+
+  private watch(users: readonly UserId[], replyTo: ActorRef<Answer>, ctx: Ctx<SessionMessage>): void {
+    const refusal = this.presence.watch(users, replyTo, ctx.self, this.sink);
+    if (refusal) tell(replyTo, { ok: false, refusal });
+    else ctx.after(watchAnswerMs, { type: 'session.presenceDue' });
   }
 
   private write(room: RoomId, write: RoomWrite, replyTo: ActorRef<Answer>, name: string, cid: Cid = this.deps.newSystemCid()): void {
@@ -211,7 +252,10 @@ function factsOf(command: Extract<ClientCommand, { type: 'room.create' }>, owner
   };
 }
 
-type WritingCommand = Exclude<ClientCommand, { type: 'room.create' | 'room.list' | 'room.open' | 'room.close' | 'history.get' | 'typing' }>;
+type WritingCommand = Exclude<
+  ClientCommand,
+  { type: 'room.create' | 'room.list' | 'room.open' | 'room.close' | 'history.get' | 'typing' | 'presence.watch' }
+>;
 
 function writeOf(command: WritingCommand): RoomWrite {
   switch (command.type) {
@@ -256,7 +300,7 @@ export function spawnSession(
   sink: ClientSink,
   deps: SessionDeps,
 ): ActorRef<SessionCommand> {
-  const { start, receive, stopped, describe } = new Session(id, identity, sink, deps);
-  const behaviour = { kind: 'session', start, receive, stopped, describe };
+  const { start, receive, turnEnd, stopped, describe } = new Session(id, identity, sink, deps);
+  const behaviour = { kind: 'session', start, receive, turnEnd, stopped, describe };
   return spawn<SessionState, SessionMessage>(parent, behaviour, { name: id, mailboxMax: sessionMailboxMax, restarts: 'never' });
 }

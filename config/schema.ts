@@ -31,6 +31,7 @@ export type Unit =
   | 'commands'
   | 'rooms'
   | 'connections'
+  | 'users'
   | 'commands per second';
 
 interface About {
@@ -264,6 +265,22 @@ export const settings = {
     min: 1,
     max: 1_000_000,
     description: 'Most connections of this node. Above: TOO_MANY_CONNECTIONS.',
+  }),
+  presenceWatchesMax: integer({
+    default: 500_000,
+    unit: 'users',
+    min: 0,
+    max: 100_000_000,
+    description:
+      'Most users watched on this node, each counted once for every connection that watches. Above: presence:watch answers BUSY.',
+  }),
+  presenceUsersMax: integer({
+    default: 50_000,
+    unit: 'users',
+    min: 1,
+    max: 10_000_000,
+    description:
+      'Most users this node keeps the presence of, connected or watched. Above: presence:watch of others answers BUSY; connections are admitted all the same.',
   }),
   drainDeadlineMs: integer({
     default: 15_000,

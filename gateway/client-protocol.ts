@@ -6,6 +6,7 @@
  * Does not: check what clients send (command-decoder.ts). Imports types only, so that a browser client can use this file.
  */
 import type { Answer, ClientCommand, CommandResult, MessageView, OpenVerdict, RoomSummary, RoomView } from '../actors/client-command.ts';
+import type { PresenceState, PresenceView } from '../actors/user-state.ts';
 import type { CloseCode, ErrorCode, Refusal } from '../system/errors.ts';
 import type { Entry, EntryKind, MemberChange, Role, RoomFacts, RoomKind } from '../system/store/entry.ts';
 
@@ -53,6 +54,8 @@ export interface CommandPayloads {
     limit?: number | undefined;
   };
   typing: { room: string };
+  /** At most 200. Takes the place of this connection's list of before; none: no more `presence`. */
+  'presence:watch': { users: string[] };
 }
 export type CommandEvent = keyof CommandPayloads;
 
@@ -72,6 +75,7 @@ export const commandTypes = {
   'message:react': 'message.react',
   'history:get': 'history.get',
   typing: 'typing',
+  'presence:watch': 'presence.watch',
 } as const satisfies Record<CommandEvent, ClientCommand['type']>;
 
 // ---- answers ----
@@ -105,6 +109,8 @@ export interface CommandAnswers {
   'message:react': WireStored;
   'history:get': { readonly entries: readonly WireMessage[]; readonly hasBefore: boolean; readonly hasAfter: boolean };
   typing: WireDone;
+  /** One for each user asked for, in that order. */
+  'presence:watch': { readonly states: readonly WirePresence[] };
 }
 export type WireAnswer<Event extends CommandEvent = CommandEvent> = ({ readonly ok: true } & CommandAnswers[Event]) | WireFailure;
 
@@ -135,6 +141,16 @@ export interface WireRoomSummary {
   readonly read: number;
   readonly unread: number;
   readonly last?: WireMessage;
+}
+
+export interface WirePresence {
+  readonly user: string;
+  /** unknown: the part of the cluster that knows does not answer at the moment. */
+  readonly state: PresenceState;
+  /**
+   * The room the user looks at, if it is open in this connection, too. Of one's own user: of any of one's connections, or `home`.
+   */
+  readonly place?: string;
 }
 
 // ---- entries ----
@@ -173,6 +189,8 @@ export interface ServerEvents {
   entries: { readonly room: string; readonly entries: readonly WireEntry[] };
   /** Everybody typing in the room now; empty: nobody. May be dropped for a busy connection. */
   typing: { readonly room: string; readonly users: readonly string[] };
+  /** Of users watched; the last state of each. Late for a busy connection, but never of a state that is over. */
+  presence: { readonly changes: readonly WirePresence[] };
   'room:gone': { readonly room: string; readonly reason: RoomGoneReason };
   /** The last event before the server closes. */
   closing: { readonly code: CloseCode; readonly reconnectInMs?: number };
@@ -205,6 +223,7 @@ const entryFields = [
 ] as const;
 const messageFields = [...entryFields, 'edited', 'deleted', 'reactions', 'quote'] as const;
 const roomFields = ['id', 'kind', 'name', 'public', 'community', 'role', 'head', 'epoch', 'members'] as const;
+const presenceFields = ['user', 'state', 'place'] as const;
 const errorFields = ['code', 'message', 'retryable', 'retryAfterMs', 'limit'] as const;
 
 /** The listed fields that are there. A field that somebody adds to the domain type stays inside until it is listed. */
@@ -217,6 +236,7 @@ function pick<From extends object, Key extends keyof From>(from: From, keys: rea
 export const encodeEntry = (entry: Entry): WireEntry => pick(entry, entryFields);
 export const encodeMessage = (message: MessageView): WireMessage => pick(message, messageFields);
 export const encodeRoom = (room: RoomView): WireRoom => pick(room, roomFields);
+export const encodePresence = (view: PresenceView): WirePresence => pick(view, presenceFields);
 export const encodeRefusal = (refusal: LimitedRefusal): WireError => pick(refusal, errorFields);
 
 function encodeSummary(summary: RoomSummary): WireRoomSummary {
@@ -243,6 +263,8 @@ function encodeResult(result: CommandResult): CommandAnswers[CommandEvent] {
       const { verdict, head, upTo, epoch, more } = result;
       return { verdict, head, upTo, epoch, entries: result.entries.map(encodeMessage), more };
     }
+    case 'presence':
+      return { states: result.states.map(encodePresence) };
     case 'history':
       return { entries: result.entries.map(encodeMessage), hasBefore: result.hasBefore, hasAfter: result.hasAfter };
   }

@@ -15,6 +15,8 @@ import { type CommandEvent, type CommandPayloads, commandTypes, type LimitedRefu
 export const textBytesDefault = 16_384;
 /** First members of a room. More: INVALID; invite the others afterwards. */
 export const membersMax = 100;
+/** Users one connection watches. More: INVALID. */
+export const watchedUsersMax = 200;
 const nameCodePointsMax = 80;
 const emojiBytesMax = 32;
 const openLimitMax = 500;
@@ -110,6 +112,12 @@ const schemas = {
       error: 'or after or around must be given, exactly one of them',
     }),
   typing: z.strictObject(room),
+  'presence:watch': z.strictObject({
+    users: z
+      .array(id, 'must be a list of user ids')
+      .max(watchedUsersMax, `must have at most ${watchedUsersMax} users`)
+      .refine((users) => new Set(users).size === users.length, 'must not name a user twice'),
+  }),
 } as const satisfies { [Event in CommandEvent]: z.ZodType<unknown, Exclude<CommandPayloads[Event], undefined>> };
 
 /** Event and fields of each command, for tests that must not miss one. */

@@ -6,8 +6,9 @@
  * Does not: send (outbox.ts). Compression stays off: a frame with per-message deflate could not be shared.
  */
 import type { Frame, FrameEncoder } from '../actors/client-sink.ts';
+import type { PresenceView } from '../actors/user-state.ts';
 import type { Entry } from '../system/store/entry.ts';
-import { encodeEntry, type ServerEvent, type ServerEvents } from './client-protocol.ts';
+import { encodeEntry, encodePresence, type ServerEvent, type ServerEvents } from './client-protocol.ts';
 
 /** What engine.io is given with a packet. `bytes` is ours: the outbox counts with it. */
 export interface FrameOptions {
@@ -88,6 +89,7 @@ function frameOf<Event extends ServerEvent>(event: Event, body: ServerEvents[Eve
 export function createFrameEncoder(): FrameEncoder {
   /** Weak: an entry's text lives as long as somebody holds the entry. */
   const texts = new WeakMap<Entry, string>();
+  const presences = new WeakMap<PresenceView, EncodedFrame>();
   const textOf = (entry: Entry): string => {
     let text = texts.get(entry);
     if (text === undefined) {
@@ -100,6 +102,17 @@ export function createFrameEncoder(): FrameEncoder {
     // Spliced from texts; the same as frameOf('entries', { room, entries: entries.map(encodeEntry) }), which a test asserts.
     entries: (room, entries) =>
       new EncodedFrame(`${socketEvent}["entries",{"room":${JSON.stringify(room)},"entries":[${entries.map(textOf).join(',')}]}]`),
+    presence: (changes) => {
+      const [only] = changes;
+      if (!only || changes.length > 1) return frameOf('presence', { changes: changes.map(encodePresence) });
+      // One user's change goes to everybody who watches: encoded once for all who see it the same.
+      let frame = presences.get(only);
+      if (!frame) {
+        frame = frameOf('presence', { changes: [encodePresence(only)] });
+        presences.set(only, frame);
+      }
+      return frame;
+    },
     typing: (room, users) => frameOf('typing', { room, users }),
     roomGone: (room, reason) => frameOf('room:gone', { room, reason }),
   };

@@ -58,7 +58,7 @@ export interface OutboxLimits {
 
 /** Longest wait for a `closing` to leave. After it the transport is cut: a client that does not read would hold it for ever. */
 const closeFlushMaxMs = 1_000;
-/** Of the bound. Volatile frames are dropped above it. */
+/** Of the bound. Above it volatile frames are dropped and minor ones refused. */
 const volatileShare = 1 / 4;
 /** Of the bound. `onRoom` fires below it: not at the bound, lest a slow reader be woken for each frame. */
 const roomShare = 1 / 2;
@@ -151,6 +151,15 @@ export class Outbox implements ClientSink {
 
   sendVolatile(frame: Frame): void {
     if (this.isOpen && this.#fits(frame.bytes, volatileShare)) this.#write(frame);
+  }
+
+  sendMinor(frame: Frame): boolean {
+    if (!this.isOpen || !this.#fits(frame.bytes, volatileShare)) {
+      this.#owesRoom = true;
+      return false;
+    }
+    this.#write(frame);
+    return true;
   }
 
   onRoom(callback: () => void): void {

@@ -16,7 +16,7 @@ import { ConnectRefused, identify, isLoopbackAddress, isOriginAllowed, type Orig
 import { createHttpApp, type HttpOptions } from './http.ts';
 import { hostInUrl, listen } from './listen.ts';
 import { Outbox, type OutboxSocket } from './outbox.ts';
-import { isRefusal, type OpenSession, type TokenVerifier } from './session-port.ts';
+import { type Departure, isRefusal, type OpenSession, type TokenVerifier } from './session-port.ts';
 import { releaseUpgradeResponses, stripHandshake } from './strip-handshake.ts';
 
 export type { Identity, OpenSession, Readiness, SessionHandle, TokenVerifier } from './session-port.ts';
@@ -146,11 +146,11 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     open.set(socket, outbox);
     pending.delete(socket.conn);
     // Two ways to go: the transport, perhaps before the client was told that it is connected, and socket.io's disconnect.
-    const gone = once(() => {
+    const gone = once((reason) => {
       open.delete(socket);
       socket.conn.close();
       try {
-        session.disconnected();
+        session.disconnected(departureOf(reason));
       } catch (error) {
         log.error({ ev: 'gateway.bug', err: error }, 'disconnected threw');
       }
@@ -237,11 +237,17 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
   };
 }
 
-function once(task: () => void): () => void {
+function once(task: (reason: string) => void): (reason: string) => void {
   let isDone = false;
-  return () => {
+  return (reason) => {
     if (isDone) return;
     isDone = true;
-    task();
+    task(reason);
   };
+}
+
+/** From the words of socket.io and engine.io. */
+function departureOf(reason: string): Departure {
+  if (reason === 'client namespace disconnect') return 'left';
+  return reason === 'ping timeout' ? 'silent' : 'lost';
 }

@@ -10,6 +10,7 @@ import type { Refusal } from '../system/errors.ts';
 
 export type { SessionHandle } from '../actors/gateway.ts';
 export type { Identity } from '../actors/session.ts';
+export type { Departure } from '../actors/user-state.ts';
 
 /**
  * Called once per connection with a verified identity, before the client is told that it is connected. Until then the sink

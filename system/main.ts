@@ -33,6 +33,7 @@ function banner(config: Config, node: RunningNode): string {
     `  node      ${config.nodeId} (${node.incarnation})`,
     `  store     ${node.description.store}`,
     `  wire      ${node.description.wire}`,
+    `  presence  ${node.description.presence}`,
     `  tokens    ${tokens}`,
     '',
     ...next,

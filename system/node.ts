@@ -19,6 +19,8 @@ import { type Cid, type Incarnation, type NodeId, newIncarnation } from './ids.t
 import { Lifecycle, type StopStep } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
 import { LoopLoad } from './loop-load.ts';
+import type { StateLink } from './state/state-link.ts';
+import { createMemoryStateHub } from './state/state-link-memory.ts';
 import { batchBytesMax, batchEntriesMax } from './store/room-log.ts';
 import type { RoomStore } from './store/room-store.ts';
 import { openEmbeddedStore } from './store/room-store-embedded.ts';
@@ -39,7 +41,7 @@ export interface RunningNode {
   readonly url: string;
   readonly incarnation: Incarnation;
   /** What it runs on, for the start banner. */
-  readonly description: { readonly store: string; readonly wire: string };
+  readonly description: { readonly store: string; readonly wire: string; readonly presence: string };
   /** Stops in order; resolves to whether every step finished in time. Idempotent. */
   stop(): Promise<boolean>;
 }
@@ -52,7 +54,7 @@ export interface NodeOptions {
   /** The node cannot go on (an actor failed for good): it is to be stopped and the process to end with 1. */
   readonly onFatal: (reason: string) => void;
   /** Other parts than the configured ones, for tests of several nodes in one process. `sharedLog`: others append to the store too. */
-  readonly parts?: { readonly store: RoomStore; readonly wire: Wire; readonly sharedLog: boolean };
+  readonly parts?: { readonly store: RoomStore; readonly wire: Wire; readonly sharedLog: boolean; readonly link?: StateLink };
 }
 
 export const incarnationOf = (config: Config): Incarnation => newIncarnation(config.nodeId as NodeId);
@@ -66,12 +68,14 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     undo.unshift(() => store.close());
     const wire = options.parts?.wire ?? createMemoryWireHub().join(incarnation);
     undo.unshift(() => wire.close());
+    const link = options.parts?.link ?? createMemoryStateHub().join(incarnation);
+    undo.unshift(() => link.close());
     const system = createActorSystem({ clock, log });
     undo.unshift(() => system.stop(0));
     const lifecycle = new Lifecycle({ supervision: system.supervision, clock, log });
     const load = new LoopLoad(clock);
     undo.unshift(() => load.stop());
-    const guardian = startActors(options, { system, store, wire, clock, lifecycle, load });
+    const guardian = startActors(options, { system, store, wire, link, clock, lifecycle, load });
     const { verifier, devTokens } = await tokensOf(config, clock);
     const server = await startGatewayServer({
       config,
@@ -83,12 +87,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       log,
     });
     lifecycle.enter('up');
-    const steps = stopSteps({ load, server, guardian, system, wire, store, deadlineMs: config.drainDeadlineMs });
+    const steps = stopSteps({ load, server, guardian, system, wire, link, store, deadlineMs: config.drainDeadlineMs });
     let stopping: Promise<boolean> | undefined;
     return {
       url: server.url,
       incarnation,
-      description: { store: store.description, wire: wire.description },
+      description: { store: store.description, wire: wire.description, presence: link.description },
       stop: () => {
         stopping ??= lifecycle.stop(steps);
         return stopping;
@@ -104,11 +108,15 @@ interface Parts {
   readonly system: ActorSystem;
   readonly store: RoomStore;
   readonly wire: Wire;
+  readonly link: StateLink;
   readonly clock: Clock;
   readonly lifecycle: Lifecycle;
 }
 
-function startActors(options: NodeOptions, { system, store, wire, clock, lifecycle, load }: Parts & { readonly load: LoopLoad }): Guardian {
+function startActors(
+  options: NodeOptions,
+  { system, store, wire, link, clock, lifecycle, load }: Parts & { readonly load: LoopLoad },
+): Guardian {
   const { config, incarnation } = options;
   const settings: RoomSettings = {
     writer: incarnation,
@@ -125,17 +133,26 @@ function startActors(options: NodeOptions, { system, store, wire, clock, lifecyc
     recentEntriesMax,
   };
   let systemCids = 0;
+  const encoder = createFrameEncoder();
   const reads = { log: store.log, userRooms: store.userRooms };
   const guardian = spawnGuardian(system, {
     rooms: {
       ...reads,
       wire,
-      encoder: createFrameEncoder(),
+      encoder,
       clock,
       settings,
       roomIdleMs: config.roomIdleMs,
       roomsActiveMax: config.roomsActiveMax,
       gatherMs: () => load.gatherMs(),
+    },
+    presence: {
+      link,
+      encoder,
+      clock,
+      pingTimeoutMs: config.pingTimeoutMs,
+      presenceWatchesMax: config.presenceWatchesMax,
+      presenceUsersMax: config.presenceUsersMax,
     },
     gateway: {
       ...reads,
@@ -176,7 +193,7 @@ async function tokensOf(
   };
 }
 
-interface StopParts extends Pick<Parts, 'system' | 'wire' | 'store'> {
+interface StopParts extends Pick<Parts, 'system' | 'wire' | 'link' | 'store'> {
   readonly load: LoopLoad;
   readonly server: GatewayServer;
   readonly guardian: Guardian;
@@ -184,13 +201,14 @@ interface StopParts extends Pick<Parts, 'system' | 'wire' | 'store'> {
 }
 
 /** The order of stopping. Clients are told before anything they depend on is gone; the store is last. */
-function stopSteps({ load, server, guardian, system, wire, store, deadlineMs }: StopParts): readonly StopStep[] {
+function stopSteps({ load, server, guardian, system, wire, link, store, deadlineMs }: StopParts): readonly StopStep[] {
   return [
     { name: 'stop accepting', deadlineMs: 1_000, run: () => server.stopAccepting() },
     { name: 'tell clients', deadlineMs: 1_000, run: () => guardian.gateway.drain() },
     { name: 'finish rooms', deadlineMs: deadlineMs / 2, run: () => system.stop(deadlineMs / 2 - 100) },
     { name: 'close sockets', deadlineMs: deadlineMs / 4, run: () => server.close(deadlineMs / 4 - 100) },
     { name: 'flush wire', deadlineMs: 2_000, run: () => wire.close() },
+    { name: 'presence says goodbye', deadlineMs: 1_500, run: () => link.drain(1_000) },
     { name: 'stop measuring', deadlineMs: 100, run: () => load.stop() },
     { name: 'close store', deadlineMs: deadlineMs / 4, run: () => store.close() },
   ];

@@ -8,12 +8,14 @@ import type { Answer, ClientCommand, CommandResult } from '../../actors/client-c
 import type { ClientSink, Frame, FrameEncoder } from '../../actors/client-sink.ts';
 import type { Gateway, SessionHandle } from '../../actors/gateway.ts';
 import { spawnGuardian } from '../../actors/guardian.ts';
+import type { Presence, PresenceDeps } from '../../actors/presence.ts';
 import type { RoomSettings } from '../../actors/room-protocol.ts';
 import type { Rooms } from '../../actors/rooms.ts';
 import { type ActorSystem, createActorSystem } from '../../system/actor.ts';
 import type { CloseCode, Refusal } from '../../system/errors.ts';
 import type { Cid, RoomId, UserId } from '../../system/ids.ts';
 import { createLogger, type Logger } from '../../system/logger.ts';
+import { createMemoryStateHub, type MemoryStateHub } from '../../system/state/state-link-memory.ts';
 import type { Entry } from '../../system/store/entry.ts';
 import type { RoomLog } from '../../system/store/room-log.ts';
 import type { RoomStore } from '../../system/store/room-store.ts';
@@ -41,6 +43,7 @@ const frame = (event: string, body: unknown): TestFrame => ({ bytes: 1, event, b
 
 export const testEncoder: FrameEncoder = {
   entries: (room, entries) => frame('entries', { room, entries }),
+  presence: (changes) => frame('presence', { changes }),
   typing: (room, users) => frame('typing', { room, users }),
   roomGone: (room, reason) => frame('room:gone', { room, reason }),
 };
@@ -50,6 +53,8 @@ export class RecordingSink implements ClientSink {
   readonly frames: TestFrame[] = [];
   closed: { code: CloseCode; reconnectInMs?: number } | undefined;
   isFull = false;
+  /** Takes no minor frames. */
+  isBusy = false;
   /** Throws on the next send: a bug in the connection, as the room would meet it. */
   mustThrow = false;
   private again: () => void = () => {};
@@ -66,11 +71,15 @@ export class RecordingSink implements ClientSink {
   sendVolatile(given: Frame): void {
     if (!this.isFull) this.frames.push(given as TestFrame);
   }
+  sendMinor(given: Frame): boolean {
+    return !this.isBusy && this.send(given);
+  }
   onRoom(callback: () => void): void {
     this.again = callback;
   }
   drain(): void {
     this.isFull = false;
+    this.isBusy = false;
     this.again();
   }
   close(code: CloseCode, reconnectInMs?: number): void {
@@ -101,7 +110,10 @@ export interface Stage {
   readonly clock: ManualClock;
   readonly store: RoomStore;
   readonly rooms: Rooms;
+  readonly presence: Presence;
   readonly gateway: Gateway;
+  /** The state server of this node and of those that join it. */
+  readonly hub: MemoryStateHub;
   readonly lost: string[];
   readonly lines: Record<string, unknown>[];
   connect(user: string, expiresInMs?: number): StageClient;
@@ -119,6 +131,7 @@ export interface StageOptions {
   readonly gatherMs?: () => number;
   readonly connectionsMax?: number;
   readonly roomsPerSocketMax?: number;
+  readonly presence?: Partial<PresenceDeps>;
 }
 
 export function isRefusal(value: SessionHandle | Refusal): value is Refusal {
@@ -138,7 +151,8 @@ export function startStage(options: StageOptions = {}): Stage {
   const log = withOverrides(store.log, options.log?.(store.log) ?? {});
   const lost: string[] = [];
   let cids = 0;
-  const { rooms, gateway } = spawnGuardian(system, {
+  const hub = createMemoryStateHub();
+  const { rooms, presence, gateway } = spawnGuardian(system, {
     rooms: {
       log,
       userRooms: store.userRooms,
@@ -149,6 +163,15 @@ export function startStage(options: StageOptions = {}): Stage {
       roomIdleMs: options.roomIdleMs ?? 60_000,
       roomsActiveMax: options.roomsActiveMax ?? 1_000,
       gatherMs: options.gatherMs ?? (() => 0),
+    },
+    presence: {
+      link: hub.join('test-1'),
+      encoder: testEncoder,
+      clock,
+      pingTimeoutMs: 6_000,
+      presenceWatchesMax: 100_000,
+      presenceUsersMax: 50_000,
+      ...options.presence,
     },
     gateway: {
       log,
@@ -168,7 +191,9 @@ export function startStage(options: StageOptions = {}): Stage {
     clock,
     store,
     rooms,
+    presence,
     gateway,
+    hub,
     lost,
     lines,
     connect(user, expiresInMs = 3_600_000) {

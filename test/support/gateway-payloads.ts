@@ -34,6 +34,7 @@ export const validPayloads: Readonly<Record<CommandEvent, readonly Payload[]>> =
     { room: 'r', around: 3 },
   ],
   typing: [{ room: 'r' }],
+  'presence:watch': [{ users: ['bob', 'eve_2'] }, { users: [] }],
 };
 
 const notAString = [null, 0, true, [], ['r'], {}, { $gt: '' }];
@@ -65,6 +66,7 @@ export const badValues: Readonly<Record<string, readonly unknown[]>> = {
     ['bob', 'bob'],
     Array.from({ length: 101 }, (_, i) => `u${i}`),
   ],
+  users: [null, 'bob', 1, {}, [1], [['bob']], ['a b'], ['bob', 'bob'], Array.from({ length: 201 }, (_, i) => `u${i}`)],
   since: badSeq,
   epoch: [...notAString, '', 'a b', 'x'.repeat(129), 'é'],
   limit: [null, '5', true, [], {}, 0, -1, 1.5, 501, 1e308],

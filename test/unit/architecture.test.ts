@@ -24,7 +24,11 @@ const twins = ['system/*/*-@(memory|embedded|mongo|kafka|redis|tcp)*.ts', 'syste
 const sockets = ['node:net', 'node:tls', 'node:dgram', 'node:http', 'node:https', 'node:http2'];
 const drivers = ['classic-level', 'mongodb', 'mongoose', 'kafkajs', 'ioredis', 'redis'];
 const hiddenClocks = ['node:timers', 'node:timers/promises', 'node:process', 'node:perf_hooks'];
-const contracts = ['system/store/@(entry|revocations|room-log|room-store|user-rooms).ts', 'system/wire/wire.ts'];
+const contracts = [
+  'system/store/@(entry|revocations|room-log|room-store|user-rooms).ts',
+  'system/wire/wire.ts',
+  'system/state/state-link.ts',
+];
 const pureActors = ['actors/*-state.ts', 'actors/room-fold.ts', 'actors/room-delivery.ts'];
 
 const table: readonly Row[] = [

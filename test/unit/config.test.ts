@@ -62,6 +62,8 @@ describe('the defaults', () => {
       commandsPerSecondMax: 100,
       commandsBurstMax: 200,
       connectionsMax: 20_000,
+      presenceWatchesMax: 500_000,
+      presenceUsersMax: 50_000,
       drainDeadlineMs: 15_000,
     });
   });

@@ -4,6 +4,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Answer } from '../../actors/client-command.ts';
 import type { RoomCommand } from '../../actors/room.ts';
+import type { ReaderGone } from '../../actors/room-readers.ts';
 import { type ActorRef, callbackRef, tell } from '../../system/actor.ts';
 import type { Cid, RoomId, UserId } from '../../system/ids.ts';
 import type { AppendOutcome } from '../../system/store/room-log.ts';
@@ -192,6 +193,7 @@ describe('people in a room', () => {
     const openAnew = (since: number) =>
       on.rooms.send(lobby, {
         type: 'room.open',
+        session: callbackRef<ReaderGone>('test.session', () => {}),
         reader: 'r',
         user: 'bob' as UserId,
         sink,

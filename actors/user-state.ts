@@ -1,0 +1,172 @@
+/**
+ * UserState: what a node knows of one user: the sessions here, and what the state server says of all nodes. Pure.
+ *
+ * Guarantees: online as soon as there is a session; a session that was lost holds for `lingerMs` more, so that a short break is
+ * nobody's news; one that was left on purpose ends at once, unless its user comes and goes all the time.
+ * Does not: decide who may see a place (`presence-feed` does).
+ */
+import type { SessionId, UserId } from '../system/ids.ts';
+
+/** Where a session is that looks at no room. */
+export const home = 'home';
+
+/** left: on purpose. lost: the connection broke. silent: it answered no ping for `silenceMs` already. */
+export type Departure = 'left' | 'lost' | 'silent';
+
+export type PresenceState = 'online' | 'offline' | 'unknown';
+
+/** One user as one watcher sees them. Same object, same content: it is encoded once for all who see it so. */
+export interface PresenceView {
+  readonly user: UserId;
+  readonly state: PresenceState;
+  /** A room. Left out: none that the watcher may know of. */
+  readonly place?: string;
+}
+
+/** A user as announced, before it is decided who may see which place. */
+export class Appearance {
+  readonly state: PresenceState;
+  readonly places: readonly string[];
+  private readonly views = new Map<string | undefined, PresenceView>();
+  private readonly user: UserId;
+
+  constructor(user: UserId, state: PresenceState, places: readonly string[]) {
+    this.user = user;
+    this.state = state;
+    this.places = places;
+  }
+
+  /** The same object for the same place. */
+  as(place: string | undefined): PresenceView {
+    const known = this.views.get(place);
+    if (known) return known;
+    const view = { user: this.user, state: this.state, ...(place === undefined ? undefined : { place }) };
+    this.views.set(place, view);
+    return view;
+  }
+
+  is(state: PresenceState, places: readonly string[]): boolean {
+    return state === this.state && places.length === this.places.length && places.every((place, index) => place === this.places[index]);
+  }
+}
+
+/** A session here, and what the state server was last told of it. */
+interface Device {
+  readonly session: SessionId;
+  place: string;
+  told: string | undefined;
+  endsMs: number | undefined;
+}
+
+/** What the state server is to be told. */
+export type DeviceChange =
+  | { readonly type: 'put'; readonly session: SessionId; readonly place: string }
+  | { readonly type: 'remove'; readonly session: SessionId };
+
+/** A lost session counts as present for so long. */
+export const lingerMs = 3_000;
+/** Whoever leaves again within this time of their last leaving comes and goes: they linger, too. */
+export const flapWindowMs = 10_000;
+
+const nowhere: readonly string[] = [];
+
+export class UserState {
+  /** In the order they came. A user has few. */
+  private devices: Device[] = [];
+  private leftMs = Number.NEGATIVE_INFINITY;
+  /** What the state server said in its life `saidLife`. */
+  private said: { readonly state: 'online' | 'offline'; readonly places: readonly string[] } | undefined;
+  private saidLife = 0;
+
+  // ---- what happens ----
+
+  enter(session: SessionId, nowMs: number): void {
+    this.devices.push({ session, place: home, told: undefined, endsMs: undefined });
+    // Back: what was lost before need not be waited for.
+    for (const device of this.devices) if (device.endsMs !== undefined) device.endsMs = nowMs;
+  }
+
+  /** Returns whether that is news. */
+  move(session: SessionId, place: string): boolean {
+    const device = this.devices.find((each) => each.session === session);
+    if (!device || device.endsMs !== undefined || device.place === place) return false;
+    device.place = place;
+    return true;
+  }
+
+  /** `silenceMs`: how long a session had been silent that left as `silent`. */
+  leave(session: SessionId, how: Departure, nowMs: number, silenceMs: number): void {
+    const device = this.devices.find((each) => each.session === session);
+    if (!device || device.endsMs !== undefined) return;
+    const isLast = !this.devices.some((each) => each !== device && each.endsMs === undefined);
+    device.endsMs = nowMs + (isLast ? this.lingerOf(how, nowMs, silenceMs) : 0);
+    if (isLast) this.leftMs = nowMs;
+  }
+
+  /** The state server's word, valid in that life of the link. */
+  hear(state: 'online' | 'offline', places: readonly string[], life: number): void {
+    this.said = { state, places };
+    this.saidLife = life;
+  }
+
+  /** Nothing more will be heard. */
+  forgetSaid(): void {
+    this.said = undefined;
+  }
+
+  // ---- what follows ----
+
+  /** What the state server is not told yet. Each is to be given to `told` when it is. */
+  untold(nowMs: number): readonly DeviceChange[] {
+    const changes: DeviceChange[] = [];
+    for (const { session, place, told, endsMs } of this.devices) {
+      if (endsMs !== undefined && endsMs <= nowMs) changes.push({ type: 'remove', session });
+      else if (told !== place) changes.push({ type: 'put', session, place });
+    }
+    return changes;
+  }
+
+  told(change: DeviceChange): void {
+    if (change.type === 'remove') this.devices = this.devices.filter((device) => device.session !== change.session);
+    else for (const device of this.devices) if (device.session === change.session) device.told = change.place;
+  }
+
+  /** `life`: of the link, undefined while it is down. Sessions here are seen without it. */
+  presence(life: number | undefined): PresenceState {
+    if (this.devices.length > 0) return 'online';
+    return this.saidIn(life)?.state ?? 'unknown';
+  }
+
+  /** Of all sessions, without doubles; a room that was just left may stay until the state server knows. */
+  places(life: number | undefined): readonly string[] {
+    const elsewhere = this.saidIn(life)?.places ?? nowhere;
+    const [only] = this.devices;
+    if (!only) return elsewhere;
+    if (this.devices.length === 1 && elsewhere.every((place) => place === only.place)) return [only.place];
+    return [...new Set([...this.devices.map(({ place }) => place), ...elsewhere])];
+  }
+
+  isPresent(): boolean {
+    return this.devices.length > 0;
+  }
+
+  /** When there is something to do again, though nothing happens: a lingering session ends, a flapping user counts as calm. */
+  nextMs(nowMs: number): number | undefined {
+    let next = this.devices.length === 0 && this.isFlapping(nowMs) ? this.leftMs + flapWindowMs : undefined;
+    for (const { endsMs } of this.devices) if (endsMs !== undefined && (next === undefined || endsMs < next)) next = endsMs;
+    return next;
+  }
+
+  private saidIn(life: number | undefined) {
+    return life !== undefined && life === this.saidLife ? this.said : undefined;
+  }
+
+  private isFlapping(nowMs: number): boolean {
+    return nowMs - this.leftMs < flapWindowMs;
+  }
+
+  private lingerOf(how: Departure, nowMs: number, silenceMs: number): number {
+    if (how === 'left') return this.isFlapping(nowMs) ? lingerMs : 0;
+    return how === 'lost' ? lingerMs : Math.max(0, lingerMs - silenceMs);
+  }
+}
