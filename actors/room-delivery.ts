@@ -54,6 +54,8 @@ export class RoomDelivery {
   private readonly counters: RoomCounters;
   private recent: Entry[] = [];
   private readonly early = new Map<number, Entry>();
+  /** About what `early` holds. */
+  earlyBytes = 0;
   /** The highest seq heard of, from anybody. Perhaps false; only ever a reason to read. */
   seenSeq = 0;
   private gapSinceMs: number | undefined;
@@ -155,23 +157,34 @@ export class RoomDelivery {
   }
 
   private takeEarly(fresh: Entry[]): void {
-    this.early.delete(this.delivered + fresh.length);
+    this.forgetEarly(this.delivered + fresh.length);
     for (;;) {
       const next = this.delivered + fresh.length + 1;
       const entry = this.early.get(next);
       if (!entry) return;
-      this.early.delete(next);
+      this.forgetEarly(next);
       fresh.push(entry);
     }
   }
 
   private hold(entry: Entry): void {
-    if (this.early.size >= this.settings.reorderEntriesMax) {
+    const bytes = bytesOf(entry);
+    if (this.early.size >= this.settings.reorderEntriesMax || this.earlyBytes + bytes > this.settings.reorderBytesMax) {
       this.counters.reorderDropped += this.early.size;
+      this.earlyBytes = 0;
       this.early.clear(); // seenSeq still says that they exist: the gap is read.
     }
+    this.forgetEarly(entry.seq);
     this.early.set(entry.seq, entry);
+    this.earlyBytes += bytes;
     this.seenSeq = Math.max(this.seenSeq, entry.seq);
+  }
+
+  private forgetEarly(seq: number): void {
+    const entry = this.early.get(seq);
+    if (!entry) return;
+    this.early.delete(seq);
+    this.earlyBytes -= bytesOf(entry);
   }
 
   private noteSeen(seq: number, nowMs: number): void {
@@ -454,4 +467,9 @@ function emptyOpen(verdict: 'denied' | 'gone'): AnsweredOutcome {
 function notAMember(fold: RoomFold): AnsweredOutcome {
   if (fold.facts?.public) return { type: 'refused', code: 'FORBIDDEN', message: 'you are not a member of this room; join it first' };
   return { type: 'refused', code: 'NOT_FOUND', message: 'no such room' };
+}
+
+/** What an entry that waits costs, about: two bytes a character, and its fields. */
+function bytesOf({ text }: Entry): number {
+  return 2 * (text?.length ?? 0) + 512;
 }

@@ -1,5 +1,5 @@
 /**
- * RoomProtocol: what goes into and comes out of the pure room state. Types only.
+ * RoomProtocol: what goes into and comes out of the pure room state. Types, and the counters at zero.
  *
  * The carrier (the room actor, or the simulation) carries out effects in order, feeds results back as inputs, calls
  * `tick` at `wakeAtMs`, and forgets the state as a whole when it crashes. Every effect that reads or writes the store
@@ -37,8 +37,9 @@ export interface RoomSettings {
   readonly readEntriesMax: number;
   /** A reader further behind gets a snapshot instead of a replay. */
   readonly resumeEntriesMax: number;
-  /** Events kept that came too early; when full, all are dropped and the gap is read. */
+  /** Events kept that came too early, and their text in bytes; when full, all are dropped and the gap is read. */
   readonly reorderEntriesMax: number;
+  readonly reorderBytesMax: number;
   /** A gap in the stream older than this is read from the log. */
   readonly gapMs: number;
   /** Delivered entries kept for readers that are a little behind. */
@@ -61,6 +62,25 @@ export interface RoomCounters {
   duplicateDropped: number;
   readerPaused: number;
   deadlineMissed: number;
+}
+
+export function newRoomCounters(): RoomCounters {
+  return {
+    appended: 0,
+    conflict: 0,
+    unknown: 0,
+    unknownFoundIn: 0,
+    unknownFoundOut: 0,
+    gapRead: 0,
+    pollRepair: 0,
+    resume: 0,
+    dedupeHit: 0,
+    revalidationRefusal: 0,
+    reorderDropped: 0,
+    duplicateDropped: 0,
+    readerPaused: 0,
+    deadlineMissed: 0,
+  };
 }
 
 /** A command on its way into the log. */

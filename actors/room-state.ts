@@ -14,16 +14,17 @@ import { type Entry, emptyHead, type Head, headAfter, isMessage } from '../syste
 import { RoomDelivery } from './room-delivery.ts';
 import { type EntryDraft, RoomFold, type WriteCommand } from './room-fold.ts';
 import { keyOf, RoomMemory, sameContent } from './room-memory-state.ts';
-import type {
-  AnsweredOutcome,
-  Pipeline,
-  ResolveReason,
-  RoomCounters,
-  RoomEffect,
-  RoomInput,
-  RoomSettings,
-  Time,
-  WaitingCommand,
+import {
+  type AnsweredOutcome,
+  newRoomCounters,
+  type Pipeline,
+  type ResolveReason,
+  type RoomCounters,
+  type RoomEffect,
+  type RoomInput,
+  type RoomSettings,
+  type Time,
+  type WaitingCommand,
 } from './room-protocol.ts';
 import { RoomQueue } from './room-queue-state.ts';
 
@@ -57,25 +58,11 @@ export class RoomState {
   private lookedForSeq = 0;
   private out: RoomEffect[] = [];
 
-  constructor(settings: RoomSettings) {
+  /** `counters`: those of the node, where they are added up. */
+  constructor(settings: RoomSettings, counters: RoomCounters = newRoomCounters()) {
     this.settings = settings;
     this.pending = new RoomQueue(settings);
-    this.counters = {
-      appended: 0,
-      conflict: 0,
-      unknown: 0,
-      unknownFoundIn: 0,
-      unknownFoundOut: 0,
-      gapRead: 0,
-      pollRepair: 0,
-      resume: 0,
-      dedupeHit: 0,
-      revalidationRefusal: 0,
-      reorderDropped: 0,
-      duplicateDropped: 0,
-      readerPaused: 0,
-      deadlineMissed: 0,
-    };
+    this.counters = counters;
     this.delivery = new RoomDelivery(settings, this.counters);
   }
 
@@ -90,6 +77,11 @@ export class RoomState {
 
   get pendingCount(): number {
     return this.pending.length;
+  }
+
+  /** Of events that came too early. */
+  get earlyBytes(): number {
+    return this.delivery.earlyBytes;
   }
 
   /** When `tick` is due at the latest; undefined: nothing waits for time. */

@@ -23,6 +23,7 @@ import type { AnsweredOutcome, ReaderId, RoomEffect, RoomInput, RoomSettings, Ti
 import { type ReaderGone, RoomReaders } from './room-readers.ts';
 import { RoomReads } from './room-reads.ts';
 import { RoomState } from './room-state.ts';
+import { noLoad, type RoomLoad, type RoomTally } from './room-tally.ts';
 import { TypingState } from './typing-state.ts';
 
 // ---- protocol ----
@@ -76,8 +77,12 @@ export interface RoomDeps {
   readonly roomIdleMs: number;
   /** How long to gather commands before they are appended; 0: no longer than the turn. */
   readonly gatherMs: () => number;
+  readonly tally: RoomTally;
   readonly owner: ActorRef<RoomIdle>;
 }
+
+/** Early events of all rooms of the node together. Above it an event is only a hint, and what it held is read from the log. */
+export const nodeReorderBytesMax = 64 * 1024 * 1024;
 
 // ---- state ----
 
@@ -106,6 +111,7 @@ class RoomActor {
   /** These two outlive a crash: who reads here, and who waits for an answer. */
   private readonly readers: RoomReaders;
   private readonly answers: RoomAnswers;
+  private load: RoomLoad = noLoad;
 
   constructor(room: RoomId, deps: RoomDeps) {
     this.room = room;
@@ -119,7 +125,7 @@ class RoomActor {
     const settings = this.isFirstLife ? this.deps.settings : { ...this.deps.settings, sharedLog: true };
     this.isFirstLife = false;
     const state: RoomActorState = {
-      machine: new RoomState(settings),
+      machine: new RoomState(settings, this.deps.tally.counters),
       typing: new TypingState(),
       reads: new RoomReads(this.deps.log, this.room, this.deps.clock),
       inputs: [{ type: 'start' }],
@@ -157,7 +163,7 @@ class RoomActor {
         return state;
       case 'room.event':
         if (msg.entries.some(isDelete)) state.reads.forget();
-        state.inputs.push({ type: 'event', entries: msg.entries });
+        state.inputs.push(this.eventInput(msg.entries));
         return state;
       case 'room.hint':
         if (msg.seq > state.machine.headSeq) state.inputs.push({ type: 'hint', seq: msg.seq });
@@ -193,12 +199,15 @@ class RoomActor {
     } while (state.inputs.length > 0);
     this.considerLeaving(state, ctx);
     this.arm(state, ctx);
+    const { pendingCount, earlyBytes } = state.machine;
+    this.tellLoad({ readers: this.readers.size, waiting: pendingCount, earlyBytes });
     return state;
   };
 
   readonly stopped = (_state: RoomActorState | undefined, reason: 'stopped' | 'crashed'): void => {
     this.answers.refuseAll(refuse('ROOM_UNAVAILABLE', 'the room is not available on this node; send again with the same cid', 1000));
     if (reason === 'crashed') this.readers.dismissAll();
+    this.tellLoad(noLoad);
   };
 
   readonly describe = (state: RoomActorState): Record<string, string | number> => ({
@@ -208,7 +217,18 @@ class RoomActor {
     readers: this.readers.size,
   });
 
+  private tellLoad(load: RoomLoad): void {
+    this.deps.tally.move(this.load, load);
+    this.load = load;
+  }
+
   // ---- handlers ----
+
+  private eventInput(entries: readonly Entry[]): RoomInput {
+    const last = entries.at(-1);
+    if (!last || this.deps.tally.earlyBytes < nodeReorderBytesMax) return { type: 'event', entries };
+    return { type: 'hint', seq: last.seq };
+  }
 
   /** After a crash: whoever waited is told to try again, whoever read is opened again at its own cursor. */
   private recover(state: RoomActorState): void {

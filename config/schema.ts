@@ -155,6 +155,12 @@ export const settings = {
     description:
       'Web origins that may connect, besides the own one. Empty: the own origin, clients that are no browsers, and in development mode loopback pages.',
   }),
+  operatorAccess: choice({
+    default: 'local',
+    of: ['local', 'operator', 'open'],
+    description:
+      'Who may read /metrics and /version. local: this machine, not through a proxy, and tokens with the role operator. operator: such tokens only. open: everybody.',
+  }),
   logLevel: choice({
     default: 'info',
     of: ['debug', 'info', 'warn', 'error', 'silent'],

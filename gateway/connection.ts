@@ -11,6 +11,7 @@ import { type Refusal, refuse } from '../system/errors.ts';
 import type { Logger } from '../system/logger.ts';
 import { encodeAnswer, type LimitedRefusal, type WireAnswer } from './client-protocol.ts';
 import { decodeCommand, isCommand, isKnown, unknownEvent } from './command-decoder.ts';
+import type { CommandMetrics } from './edge-metrics.ts';
 import type { Outbox } from './outbox.ts';
 import { guardPayload } from './payload-guard.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -27,6 +28,7 @@ export interface ConnectionDeps {
   readonly limits: ConnectionLimits;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly metrics: CommandMetrics;
   /** For log lines. */
   readonly user: string;
 }
@@ -53,10 +55,14 @@ export function createEventHandler(deps: ConnectionDeps): (packet: readonly unkn
       // socket.io appends the function when the packet asks for an acknowledgement; JSON cannot carry one.
       const last = packet.at(-1);
       if (packet.length < 2 || typeof last !== 'function') return;
-      reply = answerOnce(last as Ack, log);
+      const [event] = packet;
+      const startMs = deps.clock.nowMs();
+      reply = answerOnce(last as Ack, log, (answer) => {
+        deps.metrics.answered(event, answer.ok ? 'OK' : answer.refusal.code, deps.clock.nowMs() - startMs);
+      });
       const refused = (refusal: Refusal) => reply?.({ ok: false, refusal });
       if (verdict.type === 'refused') return refused(refuse('RATE_LIMITED', 'too many commands', verdict.retryAfterMs));
-      const command = read(packet[0], packet.slice(1, -1), limits.textBytesMax);
+      const command = read(event, packet.slice(1, -1), limits.textBytesMax);
       if (!isCommand(command)) return refused(command);
       if (deps.outbox.isFull) return refused(refuse('BUSY', 'read what was sent before you ask for more', busyRetryAfterMs));
       if (deps.session.command(command, reply) === 'refused')
@@ -75,11 +81,12 @@ function read(event: unknown, args: readonly unknown[], textBytesMax: number): C
   return guardPayload(args[0]) ?? decodeCommand(event, args[0], textBytesMax);
 }
 
-function answerOnce(ack: Ack, log: Logger): (answer: Answer) => void {
+function answerOnce(ack: Ack, log: Logger, onAnswer: (answer: Answer) => void): (answer: Answer) => void {
   let isAnswered = false;
   return (answer) => {
     if (isAnswered) return;
     isAnswered = true;
+    onAnswer(answer);
     try {
       ack(encodeAnswer(answer));
     } catch (error) {

@@ -7,6 +7,7 @@
  */
 import type { Frame, FrameEncoder } from '../actors/client-sink.ts';
 import type { PresenceView } from '../actors/user-state.ts';
+import type { Histogram } from '../system/metrics.ts';
 import type { Entry } from '../system/store/entry.ts';
 import { encodeEntry, encodePresence, type ServerEvent, type ServerEvents } from './client-protocol.ts';
 
@@ -22,9 +23,12 @@ export class EncodedFrame implements Frame {
   readonly packet: string;
   /** The websocket frame. Shared by all connections: never written to. */
   readonly buffer: Buffer;
+  /** Entries in it. */
+  readonly entries: number;
 
-  constructor(packet: string) {
+  constructor(packet: string, entries = 0) {
     this.packet = packet;
+    this.entries = entries;
     this.buffer = websocketFrames([packet]);
   }
 
@@ -86,7 +90,8 @@ function frameOf<Event extends ServerEvent>(event: Event, body: ServerEvents[Eve
   return new EncodedFrame(`${socketEvent}${JSON.stringify([event, body])}`);
 }
 
-export function createFrameEncoder(): FrameEncoder {
+/** `frameEntries`: told the size of each frame of entries. */
+export function createFrameEncoder(frameEntries?: Histogram): FrameEncoder {
   /** Weak: an entry's text lives as long as somebody holds the entry. */
   const texts = new WeakMap<Entry, string>();
   const presences = new WeakMap<PresenceView, EncodedFrame>();
@@ -100,8 +105,11 @@ export function createFrameEncoder(): FrameEncoder {
   };
   return {
     // Spliced from texts; the same as frameOf('entries', { room, entries: entries.map(encodeEntry) }), which a test asserts.
-    entries: (room, entries) =>
-      new EncodedFrame(`${socketEvent}["entries",{"room":${JSON.stringify(room)},"entries":[${entries.map(textOf).join(',')}]}]`),
+    entries: (room, entries) => {
+      frameEntries?.observe(entries.length);
+      const body = `{"room":${JSON.stringify(room)},"entries":[${entries.map(textOf).join(',')}]}`;
+      return new EncodedFrame(`${socketEvent}["entries",${body}]`, entries.length);
+    },
     presence: (changes) => {
       const [only] = changes;
       if (!only || changes.length > 1) return frameOf('presence', { changes: changes.map(encodePresence) });

@@ -1,26 +1,27 @@
 /**
  * HTTP: what is served beside the sockets, on the same port.
  *
- * Owns: health, readiness, development tokens, the shape of errors (RFC 9457), the headers of every answer.
+ * Owns: the server's limits, the headers of every answer, what becomes of a path that nobody serves.
  * Guarantees: no message of a library or stack reaches a client; development tokens go to this machine only.
- * Does not: serve files or history (later waves register routes of their own through `routes`).
+ * Does not: hold routes; each kind has a file (http-operate, http-dev-token …), later ones come in through `routes`.
  */
 import { createServer, type Server } from 'node:http';
 import { type FastifyError, type FastifyInstance, fastify } from 'fastify';
 import { refuse } from '../system/errors.ts';
 import type { Logger } from '../system/logger.ts';
+import type { Metrics } from '../system/metrics.ts';
 import type { OriginRule } from './handshake.ts';
+import { addCors } from './http-cors.ts';
 import { addDevTokens } from './http-dev-token.ts';
+import { addOperatorRoutes, type OperateOptions } from './http-operate.ts';
 import { answerError, problem } from './http-problem.ts';
-import type { Readiness } from './session-port.ts';
 import type { TokenSigner } from './token.ts';
 
-export interface HttpOptions {
-  readonly readiness: () => Readiness;
+export interface HttpOptions extends OperateOptions {
   /** Given in development mode only: POST /api/dev/token exists. */
   readonly devTokens?: TokenSigner;
   readonly originRule: OriginRule;
-  /** More routes: metrics, files, a web page. */
+  /** More routes: files, a web page. */
   readonly routes?: (app: FastifyInstance) => void;
   readonly log: Logger;
 }
@@ -78,17 +79,25 @@ export async function createHttpApp(options: HttpOptions): Promise<HttpApp> {
     // A route that serves a page brings its own policy.
     for (const [name, value] of Object.entries(securityHeaders)) if (!reply.hasHeader(name)) reply.header(name, value);
   });
+  addCors(app, options.originRule);
+  countAnswers(app, options.metrics);
   app.setNotFoundHandler((_request, reply) => problem(reply, refuse('NOT_FOUND', 'nothing here; GET / says what this is')));
   app.setErrorHandler((error: FastifyError, _request, reply) => answerError(error, reply, options.log));
   app.get('/', (_request, reply) => reply.type('text/plain; charset=utf-8').send(hint));
-  app.get('/healthz', (_request, reply) => reply.send({ status: 'ok' }));
-  app.get('/readyz', (_request, reply) => {
-    const { ready, reasons } = options.readiness();
-    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready', reasons });
-  });
+  addOperatorRoutes(app, options);
   if (options.devTokens) addDevTokens(app, options.devTokens, options.originRule);
   options.routes?.(app);
   await app.ready();
   if (server === undefined) throw new TypeError('fastify did not ask for a server');
   return { app, server };
+}
+
+const statusClasses = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
+
+function countAnswers(app: FastifyInstance, metrics: Metrics): void {
+  const counters = statusClasses.map((status) => metrics.counter('playhouse_http_requests_total', { status }));
+  app.addHook('onResponse', async (_request, reply) => {
+    const counter = counters[Math.floor(reply.statusCode / 100) - 1];
+    if (counter) counter.value += 1;
+  });
 }

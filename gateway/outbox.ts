@@ -9,6 +9,7 @@ import type { ClientSink, Frame } from '../actors/client-sink.ts';
 import type { Clock } from '../system/clock.ts';
 import { type CloseCode, closeTable } from '../system/errors.ts';
 import type { Logger } from '../system/logger.ts';
+import { newOutboxTally, type OutboxTally } from './edge-metrics.ts';
 import { EncodedFrame, type FrameOptions, websocketFrames } from './frame-encoder.ts';
 
 /** The part of an engine.io connection that is used; the outbox test has a twin of it. */
@@ -72,6 +73,7 @@ export class Outbox implements ClientSink {
   readonly #log: Pick<Logger, 'warn' | 'error'>;
   /** For log lines. */
   readonly #user: string;
+  readonly #tally: OutboxTally;
   /** In engine.io's buffer, and handed to the transport but not yet to the kernel. */
   #waiting = { bytes: 0, frames: 0 };
   #inTransport = { bytes: 0, frames: 0 };
@@ -86,12 +88,21 @@ export class Outbox implements ClientSink {
   #closeAs: { readonly code: CloseCode; readonly reconnectInMs?: number } | undefined;
   #cancelCut: (() => void) | undefined;
 
-  constructor(socket: OutboxSocket, limits: OutboxLimits, clock: Pick<Clock, 'after'>, log: Pick<Logger, 'warn' | 'error'>, user = '') {
+  /** `tally`: counts of all outboxes of the server. */
+  constructor(
+    socket: OutboxSocket,
+    limits: OutboxLimits,
+    clock: Pick<Clock, 'after'>,
+    log: Pick<Logger, 'warn' | 'error'>,
+    user = '',
+    tally: OutboxTally = newOutboxTally(),
+  ) {
     this.#socket = socket;
     this.#limits = limits;
     this.#clock = clock;
     this.#log = log;
     this.#user = user;
+    this.#tally = tally;
     const { conn } = socket;
     conn.on('packetCreate', (packet) => this.#created(packet));
     conn.on('flush', () => this.#flushed());
@@ -124,6 +135,11 @@ export class Outbox implements ClientSink {
     return this.bytes >= this.#limits.bytesMax || this.frames >= this.#limits.framesMax;
   }
 
+  /** Of its bound; 1 and more: nothing but answers is taken. */
+  get fillRatio(): number {
+    return Math.max(this.bytes / this.#limits.bytesMax, this.frames / this.#limits.framesMax);
+  }
+
   /** The client was told that it is connected: frames may go. Before, they would overtake that. */
   start(): void {
     if (this.#phase !== 'starting') return;
@@ -143,6 +159,7 @@ export class Outbox implements ClientSink {
   send(frame: Frame): boolean {
     if (!this.isOpen || !this.#fits(frame.bytes, 1)) {
       this.#owesRoom = true;
+      this.#tally.refused += 1;
       return false;
     }
     this.#write(frame);
@@ -151,11 +168,13 @@ export class Outbox implements ClientSink {
 
   sendVolatile(frame: Frame): void {
     if (this.isOpen && this.#fits(frame.bytes, volatileShare)) this.#write(frame);
+    else this.#tally.shed += 1;
   }
 
   sendMinor(frame: Frame): boolean {
     if (!this.isOpen || !this.#fits(frame.bytes, volatileShare)) {
       this.#owesRoom = true;
+      this.#tally.refused += 1;
       return false;
     }
     this.#write(frame);
@@ -186,6 +205,10 @@ export class Outbox implements ClientSink {
 
   #write(frame: Frame): void {
     if (!(frame instanceof EncodedFrame)) throw new TypeError('a frame of another encoder');
+    if (frame.entries > 0) {
+      this.#tally.frames += 1;
+      this.#tally.deliveries += frame.entries;
+    }
     const websocket = this.#websocket();
     if (websocket) return this.#writeStraight(websocket, frame.buffer);
     this.#flushAnswers();
@@ -242,6 +265,7 @@ export class Outbox implements ClientSink {
       { ev: 'slow.consumer', user: this.#user, decision: 'cut', bytes: this.bytes, frames: this.frames },
       'a client asks without reading',
     );
+    this.#tally.cut += 1;
     this.#cut();
   }
 

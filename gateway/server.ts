@@ -9,17 +9,18 @@ import type { AddressInfo, Socket as TcpSocket } from 'node:net';
 import { Server, type Socket } from 'socket.io';
 import type { Clock } from '../system/clock.ts';
 import { type Refusal, refuse } from '../system/errors.ts';
-import type { Logger } from '../system/logger.ts';
 import { createEventHandler } from './connection.ts';
+import { CommandMetrics, ConnectMetrics, newOutboxTally, tellOutboxes } from './edge-metrics.ts';
 import { takeEvents } from './event-intake.ts';
 import { ConnectRefused, identify, isLoopbackAddress, isOriginAllowed, type OriginRule } from './handshake.ts';
 import { createHttpApp, type HttpOptions } from './http.ts';
 import { hostInUrl, listen } from './listen.ts';
 import { Outbox, type OutboxSocket } from './outbox.ts';
-import { type Departure, isRefusal, type OpenSession, type TokenVerifier } from './session-port.ts';
+import { type Departure, isRefusal, type OpenSession } from './session-port.ts';
 import { releaseUpgradeResponses, stripHandshake } from './strip-handshake.ts';
 
-export type { Identity, OpenSession, Readiness, SessionHandle, TokenVerifier } from './session-port.ts';
+export type { Readiness } from '../system/health.ts';
+export type { Identity, OpenSession, SessionHandle, TokenVerifier } from './session-port.ts';
 
 export interface GatewayConfig {
   readonly host: string;
@@ -38,12 +39,10 @@ export interface GatewayConfig {
   /** Handshakes in progress. More are refused before they are parsed. Default 150. */
   readonly handshakesMax?: number;
 }
-export interface GatewayOptions extends Pick<HttpOptions, 'devTokens' | 'routes' | 'readiness'> {
+export interface GatewayOptions extends Omit<HttpOptions, 'originRule'> {
   readonly config: GatewayConfig;
   readonly openSession: OpenSession;
-  readonly verifier: TokenVerifier;
   readonly clock: Clock;
-  readonly log: Logger;
 }
 export interface GatewayServer {
   /** Where a client on this machine connects. */
@@ -89,6 +88,12 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
   const { app, server } = await createHttpApp({ ...options, originRule });
   /** Sessions open now, each with its outbox. */
   const open = new Map<GatewaySocket, Outbox>();
+  const tally = newOutboxTally();
+  const commands = new CommandMetrics(options.metrics);
+  const connects = new ConnectMetrics(options.metrics);
+  tellOutboxes(options.metrics, tally, open);
+  options.metrics.read('playhouse_connections', () => open.size);
+  options.metrics.read('playhouse_handshakes', () => pending.size);
   /** Engine connections that have no session yet. */
   const pending = new Set<Pending>();
   const isCrowded = (address: string | undefined): boolean => {
@@ -139,7 +144,7 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     const identity = identify(socket.handshake.auth, socket.handshake.headers, options.verifier);
     if (isRefusal(identity)) return identity;
     const limits = { bytesMax: config.outboxBytesMax, framesMax: config.outboxFramesMax };
-    const outbox = new Outbox(socket as unknown as OutboxSocket, limits, clock, log, identity.userId);
+    const outbox = new Outbox(socket as unknown as OutboxSocket, limits, clock, log, identity.userId, tally);
     const session = options.openSession(identity, outbox);
     if (isRefusal(session)) return session;
     socket.data.outbox = outbox;
@@ -158,7 +163,7 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     });
     socket.conn.once('close', gone);
     socket.once('disconnect', gone);
-    const handle = createEventHandler({ session, outbox, limits: config, clock, log, user: identity.userId });
+    const handle = createEventHandler({ session, outbox, limits: config, clock, log, metrics: commands, user: identity.userId });
     takeEvents(socket, handle, (packet) => outbox.answer(packet));
     // Binary events come this way. `next` is never called, so socket.io emits nothing: no event name of a client can reach a listener.
     socket.use((packet) => handle(packet));
@@ -175,6 +180,7 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
       }
       tried.add(socket.conn);
       const refusal = admit(socket);
+      connects.count(refusal?.code ?? 'OK');
       if (refusal) clock.after(refusedLingerMs, () => socket.conn.close());
       next(refusal && new ConnectRefused(refusal));
     } catch (error) {

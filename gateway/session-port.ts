@@ -23,11 +23,4 @@ export interface TokenVerifier {
   verify(token: string): Identity | Refusal;
 }
 
-/** For GET /readyz. */
-export interface Readiness {
-  readonly ready: boolean;
-  /** Why not, in words for operators; no hosts, no secrets. */
-  readonly reasons: readonly string[];
-}
-
 export const isRefusal = (value: object): value is Refusal => 'code' in value && 'retryable' in value;

@@ -26,6 +26,11 @@ export class LoopLoad {
     this.sample();
   }
 
+  /** Busy share of the loop, smoothed. */
+  get busyShare(): number {
+    return this.share;
+  }
+
   /** Milliseconds between two appends of one room. */
   gatherMs(): number {
     const over = (this.share - busyFrom) / (busyFull - busyFrom);

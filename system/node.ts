@@ -7,6 +7,7 @@
 import { join } from 'node:path';
 import { type Guardian, spawnGuardian } from '../actors/guardian.ts';
 import type { RoomSettings } from '../actors/room-protocol.ts';
+import { RoomTally } from '../actors/room-tally.ts';
 import type { Config } from '../config/schema.ts';
 import { createFrameEncoder } from '../gateway/frame-encoder.ts';
 import { type GatewayServer, startGatewayServer } from '../gateway/server.ts';
@@ -15,15 +16,21 @@ import { createTokenSigner, createTokenVerifier, type TokenSigner } from '../gat
 import { type ActorSystem, createActorSystem } from './actor.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { devSecret } from './dev-secret.ts';
+import { Health, type PartState } from './health.ts';
 import { type Cid, type Incarnation, type NodeId, newIncarnation } from './ids.ts';
 import { Lifecycle, type StopStep } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
 import { LoopLoad } from './loop-load.ts';
+import { LoopWatch } from './loop-watch.ts';
+import { Metrics } from './metrics.ts';
+import { tellNode, tellProcess } from './node-metrics.ts';
 import type { StateLink } from './state/state-link.ts';
 import { createMemoryStateHub } from './state/state-link-memory.ts';
 import { batchBytesMax, batchEntriesMax } from './store/room-log.ts';
+import { measuredRoomLog } from './store/room-log-measured.ts';
 import type { RoomStore } from './store/room-store.ts';
 import { openEmbeddedStore } from './store/room-store-embedded.ts';
+import { programVersion } from './version.ts';
 import type { Wire } from './wire/wire.ts';
 import { createMemoryWireHub } from './wire/wire-memory.ts';
 
@@ -32,6 +39,7 @@ const devTokenMs = 12 * 60 * 60 * 1_000;
 /** Entries per read of a log, and per answer of a replay. */
 const readEntriesMax = 500;
 const reorderEntriesMax = 1_024;
+const reorderBytesMax = 1_000_000;
 /** Upper end of the wait for a missing event before it is read: long enough for a reordered one, short for people. */
 const gapMs = 75;
 /** Delivered entries a room keeps for readers that are a little behind. */
@@ -64,8 +72,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const clock = options.clock ?? systemClock;
   const undo: (() => unknown)[] = [];
   try {
-    const store = options.parts?.store ?? (await openEmbeddedStore({ dir: join(config.dataDir, 'log'), clock, log }));
-    undo.unshift(() => store.close());
+    const metrics = new Metrics();
+    const health = new Health();
+    const opened = options.parts?.store ?? (await openStore(config, clock, log, health));
+    undo.unshift(() => opened.close());
+    const store = { ...opened, log: measuredRoomLog(opened.log, metrics, clock) };
     const wire = options.parts?.wire ?? createMemoryWireHub().join(incarnation);
     undo.unshift(() => wire.close());
     const link = options.parts?.link ?? createMemoryStateHub().join(incarnation);
@@ -75,19 +86,36 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const lifecycle = new Lifecycle({ supervision: system.supervision, clock, log });
     const load = new LoopLoad(clock);
     undo.unshift(() => load.stop());
-    const guardian = startActors(options, { system, store, wire, link, clock, lifecycle, load });
+    const watch = new LoopWatch({ clock, supervision: system.supervision, lag: metrics.histogram('playhouse_loop_lag_seconds') });
+    undo.unshift(() => watch.stop());
+    health.add('node', () => (lifecycle.state === 'up' ? 'up' : { down: `is ${lifecycle.state}` }));
+    health.add('loop', () => watch.state());
+    const guardian = startActors(options, { system, store, wire, link, clock, lifecycle, load, metrics, health });
+    tellNode(metrics, {
+      system,
+      sessions: () => guardian.gateway.sessionCount(),
+      rooms: () => guardian.rooms.activeCount(),
+      load,
+      watch,
+      health,
+    });
+    const version = programVersion();
+    tellProcess(metrics, { version, node: config.nodeId });
     const { verifier, devTokens } = await tokensOf(config, clock);
     const server = await startGatewayServer({
       config,
       openSession: (identity, sink) => guardian.gateway.openSession(identity, sink),
       verifier,
       ...(devTokens && { devTokens }),
-      readiness: () => ({ ready: lifecycle.state === 'up', reasons: lifecycle.state === 'up' ? [] : [`the node is ${lifecycle.state}`] }),
+      readiness: () => health.readiness(),
+      metrics,
+      operatorAccess: config.operatorAccess,
+      version,
       clock,
       log,
     });
     lifecycle.enter('up');
-    const steps = stopSteps({ load, server, guardian, system, wire, link, store, deadlineMs: config.drainDeadlineMs });
+    const steps = stopSteps({ load, watch, server, guardian, system, wire, link, store, deadlineMs: config.drainDeadlineMs });
     let stopping: Promise<boolean> | undefined;
     return {
       url: server.url,
@@ -111,13 +139,31 @@ interface Parts {
   readonly link: StateLink;
   readonly clock: Clock;
   readonly lifecycle: Lifecycle;
+  readonly load: LoopLoad;
+  readonly metrics: Metrics;
+  readonly health: Health;
 }
 
-function startActors(
-  options: NodeOptions,
-  { system, store, wire, link, clock, lifecycle, load }: Parts & { readonly load: LoopLoad },
-): Guardian {
+/** The embedded store, with its word on whether it takes writes. */
+function openStore({ dataDir }: Config, clock: Clock, log: Logger, health: Health): Promise<RoomStore> {
+  let state: PartState = 'up';
+  health.add('store', () => state);
+  return openEmbeddedStore({
+    dir: join(dataDir, 'log'),
+    clock,
+    log,
+    onState: (now) => {
+      state = now === 'up' ? 'up' : { down: 'takes no writes; see store.down in the log' };
+    },
+  });
+}
+
+function startActors(options: NodeOptions, { system, store, wire, link, clock, lifecycle, load, metrics, health }: Parts): Guardian {
   const { config, incarnation } = options;
+  const tally = new RoomTally();
+  tally.tell(metrics, config.roomPendingMax);
+  let lost: string | undefined;
+  health.add('actors', () => (lost === undefined ? 'up' : { down: `have lost ${lost} for good; the node stops` }));
   const settings: RoomSettings = {
     writer: incarnation,
     sharedLog: options.parts?.sharedLog ?? false,
@@ -129,11 +175,12 @@ function startActors(
     readEntriesMax,
     resumeEntriesMax: config.resumeEntriesMax,
     reorderEntriesMax,
+    reorderBytesMax,
     gapMs,
     recentEntriesMax,
   };
   let systemCids = 0;
-  const encoder = createFrameEncoder();
+  const encoder = createFrameEncoder(metrics.histogram('playhouse_frame_entries'));
   const reads = { log: store.log, userRooms: store.userRooms };
   const guardian = spawnGuardian(system, {
     rooms: {
@@ -145,6 +192,7 @@ function startActors(
       roomIdleMs: config.roomIdleMs,
       roomsActiveMax: config.roomsActiveMax,
       gatherMs: () => load.gatherMs(),
+      tally,
     },
     presence: {
       link,
@@ -165,6 +213,7 @@ function startActors(
       },
     },
     onChildLost: (child) => {
+      lost = child;
       // While the node drains, the actors are meant to stop.
       if (lifecycle.state === 'starting' || lifecycle.state === 'up') options.onFatal(`the ${child} actor failed for good`);
     },
@@ -193,15 +242,15 @@ async function tokensOf(
   };
 }
 
-interface StopParts extends Pick<Parts, 'system' | 'wire' | 'link' | 'store'> {
-  readonly load: LoopLoad;
+interface StopParts extends Pick<Parts, 'system' | 'wire' | 'link' | 'store' | 'load'> {
+  readonly watch: LoopWatch;
   readonly server: GatewayServer;
   readonly guardian: Guardian;
   readonly deadlineMs: number;
 }
 
 /** The order of stopping. Clients are told before anything they depend on is gone; the store is last. */
-function stopSteps({ load, server, guardian, system, wire, link, store, deadlineMs }: StopParts): readonly StopStep[] {
+function stopSteps({ load, watch, server, guardian, system, wire, link, store, deadlineMs }: StopParts): readonly StopStep[] {
   return [
     { name: 'stop accepting', deadlineMs: 1_000, run: () => server.stopAccepting() },
     { name: 'tell clients', deadlineMs: 1_000, run: () => guardian.gateway.drain() },
@@ -209,7 +258,14 @@ function stopSteps({ load, server, guardian, system, wire, link, store, deadline
     { name: 'close sockets', deadlineMs: deadlineMs / 4, run: () => server.close(deadlineMs / 4 - 100) },
     { name: 'flush wire', deadlineMs: 2_000, run: () => wire.close() },
     { name: 'presence says goodbye', deadlineMs: 1_500, run: () => link.drain(1_000) },
-    { name: 'stop measuring', deadlineMs: 100, run: () => load.stop() },
+    {
+      name: 'stop measuring',
+      deadlineMs: 100,
+      run() {
+        load.stop();
+        watch.stop();
+      },
+    },
     { name: 'close store', deadlineMs: deadlineMs / 4, run: () => store.close() },
   ];
 }

@@ -121,6 +121,8 @@ const levels: Readonly<Record<SupervisionEvent, 'debug' | 'info' | 'warn' | 'err
 };
 
 export interface Supervision {
+  /** Reports so far by event, whether written, counted or below the log's level. */
+  readonly counts: Readonly<Record<SupervisionEvent, number>>;
   /** Writes a line, or counts it when the same (ev, kind, cause name, msgType, decision, state) was written within the last second. Never throws. */
   emit(report: SupervisionReport): void;
   /** Writes what is counted and not yet written. */
@@ -133,6 +135,7 @@ const floodKeysMax = 1_024;
 
 /** Never throws: a reporter is often in trouble already. Lines beyond the first of a second wait for its end (see `flush`). */
 export function createSupervision(deps: { clock: Clock; log: Logger }): Supervision {
+  const counts = Object.fromEntries(supervisionEvents.map((ev) => [ev, 0])) as Record<SupervisionEvent, number>;
   const floods = new Map<string, { newest: SupervisionReport | undefined; suppressed: number; cancel: () => void }>();
 
   const write = (report: SupervisionReport, suppressed: number) => {
@@ -151,8 +154,10 @@ export function createSupervision(deps: { clock: Clock; log: Logger }): Supervis
   };
 
   return {
+    counts,
     emit(report) {
       try {
+        counts[report.ev] += 1;
         if (!deps.log.isLevelEnabled(levels[report.ev])) return;
         const key = floodKey(report);
         const known = floods.get(key) ?? (floods.size >= floodKeysMax ? floods.get(report.ev) : undefined);

@@ -7,6 +7,7 @@
 import { ClassicLevel } from 'classic-level';
 import type { Answer } from '../../actors/client-command.ts';
 import type { WriteCommand } from '../../actors/room-fold.ts';
+import { RoomTally } from '../../actors/room-tally.ts';
 import { spawnRooms } from '../../actors/rooms.ts';
 import { createFrameEncoder } from '../../gateway/frame-encoder.ts';
 import { callbackRef, createActorSystem } from '../../system/actor.ts';
@@ -166,6 +167,7 @@ async function runActors(request: AppendRequest): Promise<AppendRun> {
     settings: roomSettings,
     roomIdleMs: 60_000,
     gatherMs: () => 0,
+    tally: new RoomTally(),
     roomsActiveMax: 10_000,
   });
   const run = await drive(request, (sender, index, done) => {

@@ -51,6 +51,7 @@ export const roomSettings: RoomSettings = {
   readEntriesMax: 500,
   resumeEntriesMax,
   reorderEntriesMax: 1024,
+  reorderBytesMax: 1_000_000,
   gapMs: 75,
   recentEntriesMax: 256,
 };

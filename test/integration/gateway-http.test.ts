@@ -44,11 +44,17 @@ describe('HTTP', () => {
 
   it('says health, readiness and what this is, with the headers of every answer', async () => {
     let ready = true;
-    const gateway = await start({}, { readiness: () => ({ ready, reasons: ready ? [] : ['store'] }) });
+    const gateway = await start(
+      {},
+      { readiness: () => ({ ready, reasons: ready ? [] : ['store is full'], parts: { store: ready ? 'up' : 'down' } }) },
+    );
     expect(await http(gateway.url, 'GET', '/healthz')).toMatchObject({ status: 200, body: '{"status":"ok"}' });
     expect(await http(gateway.url, 'GET', '/readyz')).toMatchObject({ status: 200 });
     ready = false;
-    expect(await http(gateway.url, 'GET', '/readyz')).toMatchObject({ status: 503, body: '{"status":"not ready","reasons":["store"]}' });
+    expect(await http(gateway.url, 'GET', '/readyz')).toMatchObject({
+      status: 503,
+      body: '{"status":"not ready","reasons":["store is full"],"parts":{"store":"down"}}',
+    });
     expect((await http(gateway.url, 'GET', '/')).body).toContain('npm run chat');
     for (const path of ['/', '/healthz', '/nothing', '/%2e%2e/x', '//', '/readyz?x=1']) {
       const { headers, status } = await http(gateway.url, 'GET', path);

@@ -26,6 +26,7 @@ const settings: RoomSettings = {
   readEntriesMax: 100,
   resumeEntriesMax: 100,
   reorderEntriesMax: 9,
+  reorderBytesMax: 1_000_000,
   gapMs: 50,
   recentEntriesMax: 9,
 };

@@ -113,6 +113,7 @@ export function drawOptions(seed: number, fixed: FixedOptions = {}): SimOptions 
       readEntriesMax: random.pick([1, 3, 500, 500]),
       resumeEntriesMax: random.pick([3, 10, 1000]),
       reorderEntriesMax: random.pick([1, 3, 1024]),
+      reorderBytesMax: 1_000_000,
       gapMs: random.pick([50, 100]),
       recentEntriesMax: random.pick([2, 8, 256]),
     },

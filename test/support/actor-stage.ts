@@ -10,6 +10,7 @@ import type { Gateway, SessionHandle } from '../../actors/gateway.ts';
 import { spawnGuardian } from '../../actors/guardian.ts';
 import type { Presence, PresenceDeps } from '../../actors/presence.ts';
 import type { RoomSettings } from '../../actors/room-protocol.ts';
+import { RoomTally } from '../../actors/room-tally.ts';
 import type { Rooms } from '../../actors/rooms.ts';
 import { type ActorSystem, createActorSystem } from '../../system/actor.ts';
 import type { CloseCode, Refusal } from '../../system/errors.ts';
@@ -34,6 +35,7 @@ export const testRoomSettings: RoomSettings = {
   readEntriesMax: 500,
   resumeEntriesMax: 10_000,
   reorderEntriesMax: 1_024,
+  reorderBytesMax: 1_000_000,
   gapMs: 75,
   recentEntriesMax: 256,
 };
@@ -129,6 +131,7 @@ export interface StageOptions {
   readonly roomIdleMs?: number;
   readonly roomsActiveMax?: number;
   readonly gatherMs?: () => number;
+  readonly tally?: RoomTally;
   readonly connectionsMax?: number;
   readonly roomsPerSocketMax?: number;
   readonly presence?: Partial<PresenceDeps>;
@@ -163,6 +166,7 @@ export function startStage(options: StageOptions = {}): Stage {
       roomIdleMs: options.roomIdleMs ?? 60_000,
       roomsActiveMax: options.roomsActiveMax ?? 1_000,
       gatherMs: options.gatherMs ?? (() => 0),
+      tally: options.tally ?? new RoomTally(),
     },
     presence: {
       link: hub.join('test-1'),

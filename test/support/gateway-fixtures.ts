@@ -1,6 +1,7 @@
 /**
  * Small makers that the gateway's tests share: entries, tokens, a gateway on a free port, a session that records.
  */
+import jwt from 'jsonwebtoken';
 import type { Answer, ClientCommand } from '../../actors/client-command.ts';
 import type { ClientSink } from '../../actors/client-sink.ts';
 import { type GatewayConfig, type GatewayOptions, type GatewayServer, type Identity, startGatewayServer } from '../../gateway/server.ts';
@@ -8,6 +9,7 @@ import { createTokenSigner, createTokenVerifier } from '../../gateway/token.ts';
 import { systemClock } from '../../system/clock.ts';
 import type { UserId } from '../../system/ids.ts';
 import { createLogger } from '../../system/logger.ts';
+import { Metrics } from '../../system/metrics.ts';
 import type { Entry } from '../../system/store/entry.ts';
 
 export function asEntry(fields: { readonly seq: number } & { readonly [Key in keyof Entry]?: unknown }): Entry {
@@ -19,6 +21,12 @@ export const testSecret = 'a-test-secret-of-more-than-32-bytes-0123456789';
 export const tokens = { key: testSecret, clock: systemClock };
 export const signer = createTokenSigner({ ...tokens, lifetimeMs: 3_600_000 });
 export const tokenOf = (user: string, name?: string): string => signer.sign(user as UserId, name).token;
+
+/** A token with claims of the test's own: roles, an odd exp. Lives a minute unless they say otherwise. */
+export function tokenWith(user: string, claims: Readonly<Record<string, unknown>>): string {
+  const nowS = Math.floor(systemClock.wallMs() / 1_000);
+  return jwt.sign({ sub: user, iat: nowS, exp: nowS + 60, ...claims }, testSecret);
+}
 
 /** What the stub session saw of one connection. */
 export interface Seen {
@@ -79,7 +87,10 @@ export async function startTestGateway(config: Partial<GatewayConfig> = {}, opti
       };
     },
     verifier: createTokenVerifier(tokens),
-    readiness: () => ({ ready: true, reasons: [] }),
+    readiness: () => ({ ready: true, reasons: [], parts: {} }),
+    metrics: new Metrics(),
+    operatorAccess: 'local',
+    version: '0.0.0',
     clock: systemClock,
     log: createLogger({ level: 'info', base: {}, destination }),
     ...options,

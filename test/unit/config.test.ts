@@ -45,6 +45,7 @@ describe('the defaults', () => {
       jwt: { kind: 'dev', algorithm: 'HS256' },
       tokenLifetimeMaxS: 86_400,
       origins: [],
+      operatorAccess: 'local',
       logLevel: 'info',
       logPretty: false,
       pingIntervalMs: 8_000,

@@ -4,7 +4,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Answer, ClientCommand } from '../../actors/client-command.ts';
 import { createEventHandler } from '../../gateway/connection.ts';
+import { CommandMetrics } from '../../gateway/edge-metrics.ts';
 import { createLogger } from '../../system/logger.ts';
+import { Metrics } from '../../system/metrics.ts';
 import { manualClock } from '../support/manual-clock.ts';
 
 function setUp(outbox = { isOpen: true, isFull: false }) {
@@ -12,6 +14,7 @@ function setUp(outbox = { isOpen: true, isFull: false }) {
   const replies: ((answer: Answer) => void)[] = [];
   const lines: string[] = [];
   const closed: string[] = [];
+  const metrics = new Metrics();
   const handle = createEventHandler({
     session: {
       command: (command, reply) => {
@@ -25,9 +28,10 @@ function setUp(outbox = { isOpen: true, isFull: false }) {
     limits: { textBytesMax: 100, commandsPerSecondMax: 1, commandsBurstMax: 10 },
     clock: manualClock(),
     log: createLogger({ level: 'info', base: {}, destination: { write: (line: string) => void lines.push(line) } }),
+    metrics: new CommandMetrics(metrics),
     user: 'ada',
   });
-  return { handle, commands, replies, lines, closed };
+  return { handle, commands, replies, lines, closed, metrics };
 }
 
 describe('the event handler', () => {

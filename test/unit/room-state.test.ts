@@ -20,6 +20,7 @@ const settings: RoomSettings = {
   readEntriesMax: 10,
   resumeEntriesMax: 5,
   reorderEntriesMax: 4,
+  reorderBytesMax: 1_000_000,
   gapMs: 50,
   recentEntriesMax: 4,
 };

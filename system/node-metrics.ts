@@ -1,0 +1,53 @@
+/**
+ * Node metrics: what the parts of a node say of themselves at a scrape, where they do not know of metrics.
+ *
+ * Nothing here runs between scrapes.
+ */
+import { getHeapStatistics } from 'node:v8';
+import type { ActorSystem } from './actor.ts';
+import type { Health } from './health.ts';
+import type { LoopLoad } from './loop-load.ts';
+import type { LoopWatch } from './loop-watch.ts';
+import type { Metrics } from './metrics.ts';
+
+export interface MeasuredParts {
+  readonly system: ActorSystem;
+  readonly sessions: () => number;
+  readonly rooms: () => number;
+  readonly load: LoopLoad;
+  readonly watch: LoopWatch;
+  readonly health: Health;
+}
+
+const healthValue = { up: 1, degraded: 0.5, down: 0 } as const;
+
+export function tellNode(metrics: Metrics, { system, sessions, rooms, load, watch, health }: MeasuredParts): void {
+  metrics.read('playhouse_ready', () => (health.readiness().ready ? 1 : 0));
+  metrics.read('playhouse_part_health', () =>
+    Object.fromEntries(Object.entries(health.readiness().parts).map(([part, state]) => [part, healthValue[state]])),
+  );
+  metrics.read('playhouse_store_up', () => (health.readiness().parts['store'] === 'up' ? 1 : 0));
+  metrics.read('playhouse_supervision_events_total', () => system.supervision.counts);
+  metrics.read('playhouse_loop_busy_ratio', () => load.busyShare);
+  metrics.read('playhouse_loop_stalls_total', () => watch.stalls);
+  metrics.read('playhouse_sessions', sessions);
+  metrics.read('playhouse_rooms_active', rooms);
+  metrics.read('playhouse_actors', () => system.stats().actorsByKind);
+  metrics.read('playhouse_actor_messages_total', () => {
+    const { accepted, handled, refused, deadLetters } = system.stats();
+    return { accepted, handled, refused, deadLetters };
+  });
+  metrics.read('playhouse_actor_crashes_total', () => system.stats().crashes);
+  metrics.read('playhouse_actor_restarts_total', () => system.stats().restarts);
+}
+
+export function tellProcess(metrics: Metrics, info: { readonly version: string; readonly node: string }): void {
+  metrics.info(info);
+  metrics.read('playhouse_heap_used_bytes', () => process.memoryUsage().heapUsed);
+  metrics.read('playhouse_heap_limit_bytes', () => getHeapStatistics().heap_size_limit);
+  metrics.read('playhouse_resident_bytes', () => process.memoryUsage.rss());
+  metrics.read('playhouse_cpu_seconds_total', () => {
+    const { user, system } = process.cpuUsage();
+    return { user: user / 1e6, system: system / 1e6 };
+  });
+}
