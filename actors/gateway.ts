@@ -8,6 +8,7 @@
 import { type ActorRef, type Ctx, callbackRef, spawn, spawnBucket, tell } from '../system/actor.ts';
 import { assertNever, type Refusal, refuse } from '../system/errors.ts';
 import { newId, type SessionId, type UserId } from '../system/ids.ts';
+import { type Revocation, revokes } from '../system/store/revocations.ts';
 import type { Answer, ClientCommand } from './client-command.ts';
 import type { ClientSink } from './client-sink.ts';
 import { type Identity, type SessionCommand, type SessionDeps, spawnSession } from './session.ts';
@@ -33,6 +34,8 @@ export interface Gateway {
   sessionCount(): number;
   /** Tells every session of a user on this node, in the order they came. Returns how many there are. */
   tellUser(user: UserId, command: SessionCommand): number;
+  /** Closes every session of this node whose token it speaks of. Returns how many there are. */
+  revoke(revocation: Revocation): number;
   /** Admits nobody from now on and tells every client to go elsewhere, at times spread over `drainSpreadMs`. */
   drain(): void;
   readonly ref: ActorRef<never>;
@@ -40,7 +43,8 @@ export interface Gateway {
 
 interface OpenedSession {
   readonly id: SessionId;
-  readonly user: UserId;
+  readonly identity: Identity;
+  readonly sink: ClientSink;
   readonly ref: ActorRef<SessionCommand>;
 }
 
@@ -59,7 +63,7 @@ const drainSpreadMs = 3_000;
 class GatewayActor implements Gateway {
   private readonly deps: GatewayDeps;
   private readonly sessions = new Map<SessionId, OpenedSession>();
-  private readonly byUser = new Map<UserId, Set<ActorRef<SessionCommand>>>();
+  private readonly byUser = new Map<UserId, Set<OpenedSession>>();
   readonly ref: ActorRef<GatewayMessage>;
   private readonly buckets: readonly ActorRef<never>[];
   private nextBucket = 0;
@@ -105,7 +109,7 @@ class GatewayActor implements Gateway {
     const id = newId() as SessionId;
     this.nextBucket = (this.nextBucket + 1) % bucketCount;
     const ref = spawnSession(this.buckets[this.nextBucket] as ActorRef<never>, id, identity, sink, this.deps);
-    this.remember({ id, user: identity.userId, ref });
+    this.remember({ id, identity, sink, ref });
     return {
       command: (command, reply) => tell(ref, { type: 'session.command', command, replyTo: callbackRef<Answer>('session.reply', reply) }),
       disconnected: (how = 'lost') => {
@@ -119,9 +123,22 @@ class GatewayActor implements Gateway {
   }
 
   tellUser(user: UserId, command: SessionCommand): number {
-    const refs = this.byUser.get(user);
-    if (refs) for (const ref of refs) tell(ref, command);
-    return refs?.size ?? 0;
+    const sessions = this.byUser.get(user);
+    if (sessions) for (const { ref } of sessions) tell(ref, command);
+    return sessions?.size ?? 0;
+  }
+
+  revoke(revocation: Revocation): number {
+    const { of } = revocation;
+    const candidates = 'user' in of ? (this.byUser.get(of.user) ?? []) : this.sessions.values();
+    let count = 0;
+    for (const { identity, ref, sink } of candidates) {
+      if (!revokes(revocation, identity)) continue;
+      count += 1;
+      // A client that keeps its session's queue full does not stay connected by that.
+      if (tell(ref, { type: 'session.close', code: 'REVOKED' }) === 'refused') sink.close('REVOKED');
+    }
+    return count;
   }
 
   drain(): void {
@@ -131,9 +148,10 @@ class GatewayActor implements Gateway {
 
   private remember(session: OpenedSession): void {
     this.sessions.set(session.id, session);
-    const refs = this.byUser.get(session.user);
-    if (refs) refs.add(session.ref);
-    else this.byUser.set(session.user, new Set([session.ref]));
+    const { userId } = session.identity;
+    const sessions = this.byUser.get(userId);
+    if (sessions) sessions.add(session);
+    else this.byUser.set(userId, new Set([session]));
     this.watch(session);
   }
 
@@ -145,9 +163,10 @@ class GatewayActor implements Gateway {
     const session = this.sessions.get(id);
     if (!session) return;
     this.sessions.delete(id);
-    const refs = this.byUser.get(session.user);
-    refs?.delete(session.ref);
-    if (refs?.size === 0) this.byUser.delete(session.user);
+    const { userId } = session.identity;
+    const sessions = this.byUser.get(userId);
+    sessions?.delete(session);
+    if (sessions?.size === 0) this.byUser.delete(userId);
   }
 
   private closeAll(): void {

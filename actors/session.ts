@@ -44,6 +44,8 @@ export interface Identity {
   readonly name: string;
   readonly roles: readonly string[];
   readonly jti?: string;
+  /** Wall-clock milliseconds since the epoch: the token's `iat`, where it has one. */
+  readonly issuedAtMs?: number;
   /** Wall-clock milliseconds since the epoch: the token's `exp`. */
   readonly expiresAtMs: number;
 }

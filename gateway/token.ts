@@ -3,13 +3,14 @@
  *
  * Guarantees: ONE pinned algorithm whatever the token's header says; exp required; a lifetime cap; no word of the library's
  * (which describes how to forge better) reaches a client. Keys are made once, at start.
- * Does not: know revocations (the session does), fetch keys, or accept a token anywhere but at a connect.
+ * Does not: know revocations (revocation-list.ts does), or fetch keys.
  */
 import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
 import jwt, { type JwtPayload, type VerifyOptions } from 'jsonwebtoken';
 import type { Clock } from '../system/clock.ts';
 import { Fault, type Refusal, refuse } from '../system/errors.ts';
 import { isUserId, type UserId } from '../system/ids.ts';
+import { jtiCharsMax } from '../system/store/revocations.ts';
 import type { Identity, TokenVerifier } from './session-port.ts';
 
 export type TokenAlgorithm = 'HS256' | 'HS384' | 'HS512' | 'RS256' | 'ES256';
@@ -87,10 +88,11 @@ function identityOf(payload: JwtPayload, nowMs: number, lifetimeMaxMs: number): 
   const sub: unknown = payload.sub;
   if (typeof sub !== 'string' || !isUserId(sub)) return invalid('the sub of the token must match [A-Za-z0-9_-]{1,64}');
   const jti: unknown = payload.jti;
-  if (jti !== undefined && (typeof jti !== 'string' || jti.length === 0 || jti.length > 128))
+  if (jti !== undefined && (typeof jti !== 'string' || jti.length === 0 || jti.length > jtiCharsMax))
     return invalid('the jti of the token is not valid');
   const name = cleanName(payload['name'], sub);
-  return { userId: sub, name, roles: cleanRoles(payload['roles']), expiresAtMs, ...(jti !== undefined && { jti }) };
+  const issued = payload.iat !== undefined && { issuedAtMs };
+  return { userId: sub, name, roles: cleanRoles(payload['roles']), expiresAtMs, ...issued, ...(jti !== undefined && { jti }) };
 }
 
 /** Seconds of a claim in milliseconds. undefined: not a number that can be a time. */

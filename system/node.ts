@@ -10,6 +10,8 @@ import type { RoomSettings } from '../actors/room-protocol.ts';
 import { RoomTally } from '../actors/room-tally.ts';
 import type { Config } from '../config/schema.ts';
 import { createFrameEncoder } from '../gateway/frame-encoder.ts';
+import { addRevocations } from '../gateway/http-revocations.ts';
+import { RevocationList, withRevocations } from '../gateway/revocation-list.ts';
 import { type GatewayServer, startGatewayServer } from '../gateway/server.ts';
 import type { TokenVerifier } from '../gateway/session-port.ts';
 import { createTokenSigner, createTokenVerifier, type TokenSigner } from '../gateway/token.ts';
@@ -101,12 +103,18 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     });
     const version = programVersion();
     tellProcess(metrics, { version, node: config.nodeId });
-    const { verifier, devTokens } = await tokensOf(config, clock);
+    const revocations = await readRevocations(options, store, clock);
+    undo.unshift(() => revocations.stop());
+    revocations.onRevoked((revocation) => guardian.gateway.revoke(revocation));
+    health.add('revocations', () => (revocations.isBlind ? { down: 'cannot be read: nobody new is let in' } : 'up'));
+    const { devTokens, ...tokens } = await tokensOf(config, clock);
+    const verifier = withRevocations(tokens.verifier, revocations);
     const server = await startGatewayServer({
       config,
       openSession: (identity, sink) => guardian.gateway.openSession(identity, sink),
       verifier,
       ...(devTokens && { devTokens }),
+      routes: (app) => addRevocations(app, { verifier, revocations, log }),
       readiness: () => health.readiness(),
       metrics,
       operatorAccess: config.operatorAccess,
@@ -115,7 +123,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       log,
     });
     lifecycle.enter('up');
-    const steps = stopSteps({ load, watch, server, guardian, system, wire, link, store, deadlineMs: config.drainDeadlineMs });
+    const steps = stopSteps({ load, watch, revocations, server, guardian, system, wire, link, store, deadlineMs: config.drainDeadlineMs });
     let stopping: Promise<boolean> | undefined;
     return {
       url: server.url,
@@ -224,6 +232,12 @@ function startActors(options: NodeOptions, { system, store, wire, link, clock, l
   return guardian;
 }
 
+async function readRevocations({ config, log }: NodeOptions, { revocations: store }: RoomStore, clock: Clock): Promise<RevocationList> {
+  const list = new RevocationList({ store, clock, log, tokenLifetimeMaxMs: config.tokenLifetimeMaxS * 1_000 });
+  await list.start();
+  return list;
+}
+
 async function tokensOf(
   { jwt, dataDir, tokenLifetimeMaxS }: Config,
   clock: Clock,
@@ -244,13 +258,14 @@ async function tokensOf(
 
 interface StopParts extends Pick<Parts, 'system' | 'wire' | 'link' | 'store' | 'load'> {
   readonly watch: LoopWatch;
+  readonly revocations: RevocationList;
   readonly server: GatewayServer;
   readonly guardian: Guardian;
   readonly deadlineMs: number;
 }
 
 /** The order of stopping. Clients are told before anything they depend on is gone; the store is last. */
-function stopSteps({ load, watch, server, guardian, system, wire, link, store, deadlineMs }: StopParts): readonly StopStep[] {
+function stopSteps({ load, watch, revocations, server, guardian, system, wire, link, store, deadlineMs }: StopParts): readonly StopStep[] {
   return [
     { name: 'stop accepting', deadlineMs: 1_000, run: () => server.stopAccepting() },
     { name: 'tell clients', deadlineMs: 1_000, run: () => guardian.gateway.drain() },
@@ -266,6 +281,7 @@ function stopSteps({ load, watch, server, guardian, system, wire, link, store, d
         watch.stop();
       },
     },
+    { name: 'stop reading revocations', deadlineMs: 100, run: () => revocations.stop() },
     { name: 'close store', deadlineMs: deadlineMs / 4, run: () => store.close() },
   ];
 }

@@ -30,7 +30,7 @@ describe('a token verifier', () => {
   it('accepts what its signer signed and says who it is', () => {
     const signer = createTokenSigner({ key: testSecret, clock, lifetimeMs: 60_000 });
     const { token, expiresAtMs } = signer.sign('ada' as UserId, 'Ada');
-    expect(verifier.verify(token)).toEqual({ userId: 'ada', name: 'Ada', roles: [], expiresAtMs });
+    expect(verifier.verify(token)).toEqual({ userId: 'ada', name: 'Ada', roles: [], expiresAtMs, issuedAtMs: nowS * 1_000 });
     expect(verifier.verify(forge({ ...claims, jti: 'j1', roles: ['admin', 'admin', 'b c', 7] }))).toMatchObject({
       jti: 'j1',
       name: 'ada',
