@@ -37,7 +37,8 @@ export type ClientCommand =
     }
   | { readonly type: 'history.get'; readonly room: RoomId; readonly range: Range }
   | { readonly type: 'typing'; readonly room: RoomId }
-  | { readonly type: 'presence.watch'; readonly users: readonly UserId[] };
+  | { readonly type: 'presence.watch'; readonly users: readonly UserId[] }
+  | { readonly type: 'read.mark'; readonly room: RoomId; readonly seq: number };
 
 /** A room as one of its members sees it. */
 export interface RoomView {
@@ -107,6 +108,8 @@ export type CommandResult =
   | { readonly type: 'stored'; readonly seq: number; readonly at: number; readonly dup: boolean }
   | Opened
   | { readonly type: 'presence'; readonly states: readonly PresenceView[] }
+  /** A read mark as it stands, and the messages after it. */
+  | { readonly type: 'marked'; readonly seq: number; readonly unread: number }
   | { readonly type: 'history'; readonly entries: readonly MessageView[]; readonly hasBefore: boolean; readonly hasAfter: boolean };
 
 export type Answer = { readonly ok: true; readonly result: CommandResult } | { readonly ok: false; readonly refusal: Refusal };

@@ -6,6 +6,7 @@
 import type { CloseCode } from '../system/errors.ts';
 import type { RoomId, UserId } from '../system/ids.ts';
 import type { Entry } from '../system/store/entry.ts';
+import type { ReadMark } from '../system/store/user-rooms.ts';
 import type { PresenceView } from './user-state.ts';
 
 /** An event encoded once, to be given to any number of sinks. Opaque to actors. */
@@ -38,6 +39,7 @@ export interface FrameEncoder {
   typing(room: RoomId, users: readonly UserId[]): Frame;
   /** The same view object is encoded once. */
   presence(changes: readonly PresenceView[]): Frame;
+  read(room: RoomId, marks: readonly ReadMark[]): Frame;
   /** unavailable: the room failed here and rests; open it again after a while. */
   roomGone(room: RoomId, reason: 'kicked' | 'left' | 'unavailable'): Frame;
 }

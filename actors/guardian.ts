@@ -7,6 +7,7 @@
 import { type ActorSystem, type Ctx, spawn } from '../system/actor.ts';
 import { type Gateway, type GatewayDeps, spawnGateway } from './gateway.ts';
 import { type Presence, type PresenceDeps, spawnPresence } from './presence.ts';
+import type { RoomNotices } from './room-notices.ts';
 import { type Rooms, type RoomsDeps, spawnRooms } from './rooms.ts';
 
 // ---- protocol ----
@@ -16,7 +17,7 @@ type GuardianMessage = { readonly type: 'guardian.childLost'; readonly child: st
 // ---- what it needs ----
 
 export interface GuardianDeps {
-  readonly rooms: RoomsDeps;
+  readonly rooms: Omit<RoomsDeps, 'notices'>;
   readonly presence: PresenceDeps;
   readonly gateway: Omit<GatewayDeps, 'rooms' | 'presence'>;
   /** Called when a child of the guardian, or the guardian, stopped for good outside of a drain. */
@@ -48,7 +49,9 @@ export function spawnGuardian(system: ActorSystem, deps: GuardianDeps): Guardian
     },
   };
   const ref = spawn<undefined, GuardianMessage>(system, behaviour, { name: 'guardian', mailboxMax: 64, restarts: 'never' });
-  const rooms = spawnRooms(ref, deps.rooms);
+  // Rooms have nobody to tell before there are sessions.
+  const notices: RoomNotices = { read: (user, notice) => gateway.tellUser(user, { type: 'session.read', ...notice }) };
+  const rooms = spawnRooms(ref, { ...deps.rooms, notices });
   const presence = spawnPresence(ref, deps.presence);
   const gateway = spawnGateway(ref, { ...deps.gateway, rooms, presence });
   ctxOfGuardian?.watch(rooms.ref, () => ({ type: 'guardian.childLost', child: 'rooms' }));

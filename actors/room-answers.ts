@@ -15,6 +15,8 @@ export interface Owed {
   readonly user: UserId;
   /** Of an open. */
   readonly reader?: ReaderId;
+  /** Of a mark: the session that asked. */
+  readonly from?: ReaderId;
   readonly form: 'room' | 'stored' | 'done' | 'read';
 }
 

@@ -6,7 +6,7 @@
  * Does not: touch the append head. Events only say what is to be shown and that a read may be due.
  */
 import type { UserId } from '../system/ids.ts';
-import type { Entry } from '../system/store/entry.ts';
+import type { Entry, Head } from '../system/store/entry.ts';
 import type { RoomFold } from './room-fold.ts';
 import type { AnsweredOutcome, DeliveryInput, ReaderId, RoomCounters, RoomEffect, RoomSettings } from './room-protocol.ts';
 
@@ -15,9 +15,10 @@ const readRetryMs = 200;
 
 type OpenAsk = Extract<DeliveryInput, { type: 'open' }>;
 type HistoryAsk = Extract<DeliveryInput, { type: 'history' }>;
+type MarkAsk = Extract<DeliveryInput, { type: 'mark' }>;
 
 interface WaitingAsk {
-  readonly ask: OpenAsk | HistoryAsk;
+  readonly ask: OpenAsk | HistoryAsk | MarkAsk;
   readonly deadlineMs: number;
   /** A committed read that began after it came has been made: what the fold says now is not stale for it. */
   looked: boolean;
@@ -49,6 +50,8 @@ export interface DeliveryContext {
 export class RoomDelivery {
   /** The stream's end: every entry up to here was given to attached readers. */
   delivered = 0;
+  /** Count of messages up to there. */
+  deliveredN = 0;
   private hasBegun = false;
   private readonly settings: RoomSettings;
   private readonly counters: RoomCounters;
@@ -81,9 +84,10 @@ export class RoomDelivery {
     return this.readers.size === 0 && this.asks.length === 0 && !this.isCatchingUp;
   }
 
-  begin(headSeq: number): void {
+  begin(head: Pick<Head, 'seq' | 'n'>): void {
     this.hasBegun = true;
-    this.delivered = headSeq;
+    this.delivered = head.seq;
+    this.deliveredN = head.n;
   }
 
   wakeAtMs(): number | undefined {
@@ -108,6 +112,7 @@ export class RoomDelivery {
         return;
       case 'open':
       case 'history':
+      case 'mark':
         if (this.asks.length >= this.settings.pendingMax) {
           answer(out, input.key, { type: 'refused', code: 'BUSY', message: 'too many requests wait in this room', retryAfterMs: 250 });
           return;
@@ -195,6 +200,7 @@ export class RoomDelivery {
 
   private extend(fresh: readonly Entry[], out: RoomEffect[]): void {
     this.delivered += fresh.length;
+    this.deliveredN = fresh.at(-1)?.n ?? this.deliveredN;
     this.seenSeq = Math.max(this.seenSeq, this.delivered);
     for (const entry of fresh) this.recent.push(entry);
     if (this.recent.length > 2 * this.settings.recentEntriesMax) this.recent = this.recent.slice(-this.settings.recentEntriesMax);
@@ -285,12 +291,14 @@ export class RoomDelivery {
     this.asks = [];
     for (const waiting of asks) {
       const { ask } = waiting;
-      const isStreamBehind = this.seenSeq > this.delivered || (ask.type === 'open' && (ask.since ?? 0) > this.delivered);
+      const isStreamBehind = this.seenSeq > this.delivered || seqOf(ask) > this.delivered;
       const mayBeBehind = this.settings.sharedLog && (isStreamBehind || !context.fold.isMember(ask.user));
       if ((mayBeBehind && !waiting.looked) || appendHeadSeq < this.memberSeq) this.asks.push(waiting);
       else if (ask.type === 'open') this.admitOpen(ask, waiting.deadlineMs, context, out);
-      else if (context.fold.isMember(ask.user)) out.push({ type: 'history', key: ask.key, range: ask.range, upTo: context.headSeq });
-      else answer(out, ask.key, notAMember(context.fold));
+      else if (!context.fold.isMember(ask.user)) answer(out, ask.key, notAMember(context.fold));
+      else if (ask.type === 'history') out.push({ type: 'history', key: ask.key, range: ask.range, upTo: context.headSeq });
+      else if (ask.seq <= context.headSeq) out.push({ type: 'mark', key: ask.key, user: ask.user, seq: ask.seq });
+      else answer(out, ask.key, beyondHead(context.headSeq));
     }
     if (this.asks.length > 0) this.catchUp(nowMs, appendHeadSeq, out);
   }
@@ -458,6 +466,16 @@ const storeUnavailable: AnsweredOutcome = {
 
 function answer(out: RoomEffect[], key: number, outcome: AnsweredOutcome): void {
   out.push({ type: 'answer', key, outcome });
+}
+
+/** The seq that whoever asks has seen. */
+function seqOf(ask: OpenAsk | HistoryAsk | MarkAsk): number {
+  if (ask.type === 'open') return ask.since ?? 0;
+  return ask.type === 'mark' ? ask.seq : 0;
+}
+
+function beyondHead(headSeq: number): AnsweredOutcome {
+  return { type: 'refused', code: 'INVALID', message: `seq must be at most the room's head, which is ${headSeq}` };
 }
 
 function emptyOpen(verdict: 'denied' | 'gone'): AnsweredOutcome {

@@ -165,6 +165,7 @@ export type DeliveryInput =
     }
   | { readonly type: 'close'; readonly reader: ReaderId }
   | { readonly type: 'history'; readonly key: number; readonly user: UserId; readonly range: Range }
+  | { readonly type: 'mark'; readonly key: number; readonly user: UserId; readonly seq: number }
   | { readonly type: 'pageRead'; readonly reader: ReaderId; readonly entries: readonly MessageView[]; readonly more: boolean }
   | { readonly type: 'pageFailed' | 'rangeFailed'; readonly reader: ReaderId }
   | { readonly type: 'catchUpFailed' }
@@ -198,6 +199,8 @@ export type RoomEffect =
   | { readonly type: 'page'; readonly reader: ReaderId; readonly limit: number; readonly upTo: number }
   /** Answer this history request from the log, folded up to `upTo`. No input follows. */
   | { readonly type: 'history'; readonly key: number; readonly range: Range; readonly upTo: number }
+  /** A member has read up to this entry, which exists. No input follows. */
+  | { readonly type: 'mark'; readonly key: number; readonly user: UserId; readonly seq: number }
   | { readonly type: 'answer'; readonly key: number; readonly outcome: AnsweredOutcome }
   /** To every attached reader. A sink that refuses is detached by the carrier and reported by `refused`. */
   | { readonly type: 'deliver'; readonly entries: readonly Entry[] }

@@ -8,20 +8,25 @@
 import { type ActorRef, tell } from '../system/actor.ts';
 import type { RoomId, UserId } from '../system/ids.ts';
 import type { Entry } from '../system/store/entry.ts';
+import type { ReadMark } from '../system/store/user-rooms.ts';
 import { isOpen } from './client-command.ts';
-import type { ClientSink, FrameEncoder } from './client-sink.ts';
+import type { ClientSink, Frame, FrameEncoder } from './client-sink.ts';
 import type { AnsweredOutcome, DeliveryInput, ReaderId } from './room-protocol.ts';
 
 /** To the reader's session: it does not have the room open any more, though it did not close it. */
 export interface ReaderGone {
   readonly type: 'session.readerGone';
   readonly room: RoomId;
+  /** Which of its openings; a later one is not meant. */
+  readonly opening: number;
 }
 
 interface Reader {
   readonly user: UserId;
   readonly sink: ClientSink;
   readonly session: ActorRef<ReaderGone>;
+  /** The session's number of this opening. */
+  opening: number;
   /** The last seq its sink took. */
   cursor: number;
   isAttached: boolean;
@@ -49,8 +54,10 @@ export class RoomReaders {
 
   // ---- coming and going ----
 
-  add(id: ReaderId, user: UserId, { sink, session }: Pick<Reader, 'sink' | 'session'>, since: number): void {
-    if (!this.readers.has(id)) this.readers.set(id, { user, sink, session, cursor: since, isAttached: false, isBlocked: false });
+  add(id: ReaderId, user: UserId, { sink, session, opening }: Pick<Reader, 'sink' | 'session' | 'opening'>, since: number): void {
+    const known = this.readers.get(id);
+    if (known) known.opening = opening;
+    else this.readers.set(id, { user, sink, session, opening, cursor: since, isAttached: false, isBlocked: false });
   }
 
   /** Forgets a reader. Returns its user, and whether that user reads through another connection too. */
@@ -66,7 +73,8 @@ export class RoomReaders {
     const reader = this.readers.get(id);
     if (!reader) return;
     this.readers.delete(id);
-    const isTold = tell(reader.session, { type: 'session.readerGone', room: this.room }) === 'accepted';
+    const { session, opening } = reader;
+    const isTold = tell(session, { type: 'session.readerGone', room: this.room, opening }) === 'accepted';
     if (!isTold || !reader.sink.send(this.encoder.roomGone(this.room, reason))) reader.sink.close('SLOW_CONSUMER');
   }
 
@@ -147,7 +155,15 @@ export class RoomReaders {
 
   /** May be dropped for those who are busy. */
   showTyping(users: readonly UserId[]): void {
-    const frame = this.encoder.typing(this.room, users);
+    this.showVolatile(this.encoder.typing(this.room, users));
+  }
+
+  /** May be dropped for those who are busy. */
+  showRead(marks: readonly ReadMark[]): void {
+    this.showVolatile(this.encoder.read(this.room, marks));
+  }
+
+  private showVolatile(frame: Frame): void {
     for (const reader of this.readers.values()) if (reader.isAttached) reader.sink.sendVolatile(frame);
   }
 

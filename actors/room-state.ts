@@ -70,6 +70,11 @@ export class RoomState {
     return Math.max(this.head.seq, this.delivery.delivered);
   }
 
+  /** Count of messages up to `headSeq`. */
+  get headN(): number {
+    return Math.max(this.head.n, this.delivery.deliveredN);
+  }
+
   /** Nothing waits, nothing is in flight, nobody reads: the actor may go. */
   get isIdle(): boolean {
     return this.phase === 'ready' && this.pipeline.step === 'idle' && this.pending.length === 0 && this.delivery.isIdle;
@@ -114,7 +119,7 @@ export class RoomState {
         for (const entry of input.controls) this.fold.apply(entry);
         this.head = input.head;
         this.phase = 'ready';
-        this.delivery.begin(input.head.seq);
+        this.delivery.begin(input.head);
         return;
       case 'loadFailed':
         this.unknownsInARow += 1;

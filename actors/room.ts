@@ -1,7 +1,7 @@
 /**
  * Room: this node's actor of one room. Carries out what `room-state` decides.
  *
- * Owns: the readers (`room-readers`), the answers owed (`room-answers`), the typing set, one timer.
+ * Owns: the readers (`room-readers`), the answers owed (`room-answers`), read marks (`room-marks`), the typing set, one timer.
  * Guarantees: what the pure state guarantees; after a crash its readers go on from where they were, or are told.
  * Does not: decide order (the log does), validate payloads (the gateway does), know a socket (a sink is one).
  */
@@ -9,9 +9,9 @@ import { type ActorRef, acceptedCount, type Ctx, report, spawn, tell } from '../
 import type { Clock } from '../system/clock.ts';
 import { LogCorrupt, refuse } from '../system/errors.ts';
 import type { RoomId, UserId } from '../system/ids.ts';
-import type { Entry } from '../system/store/entry.ts';
+import { type Entry, isMessage } from '../system/store/entry.ts';
 import type { AppendOutcome, Range, RoomLog } from '../system/store/room-log.ts';
-import type { UserRooms } from '../system/store/user-rooms.ts';
+import type { StandingMark, UserRooms } from '../system/store/user-rooms.ts';
 import type { Wire } from '../system/wire/wire.ts';
 import type { Answer } from './client-command.ts';
 import type { ClientSink, FrameEncoder } from './client-sink.ts';
@@ -19,6 +19,8 @@ import { formOf, RoomAnswers } from './room-answers.ts';
 import { appendWithMemberships } from './room-appender.ts';
 import type { WriteCommand } from './room-fold.ts';
 import { readFacts, readPage, readRoom } from './room-history.ts';
+import { RoomMarks } from './room-marks.ts';
+import type { RoomNotices } from './room-notices.ts';
 import type { AnsweredOutcome, ReaderId, RoomEffect, RoomInput, RoomSettings, Time } from './room-protocol.ts';
 import { type ReaderGone, RoomReaders } from './room-readers.ts';
 import { RoomReads } from './room-reads.ts';
@@ -37,6 +39,8 @@ export type RoomCommand =
       readonly sink: ClientSink;
       /** Told when the room is taken away from the reader. */
       readonly session: ActorRef<ReaderGone>;
+      /** The session's own number of this opening; given back when the room closes itself to the reader. */
+      readonly opening: number;
       readonly since?: number;
       readonly epoch?: string;
       readonly limit: number;
@@ -45,6 +49,7 @@ export type RoomCommand =
   | { readonly type: 'room.close'; readonly reader: ReaderId }
   | { readonly type: 'room.history'; readonly user: UserId; readonly range: Range; readonly replyTo: ActorRef<Answer> }
   | { readonly type: 'room.typing'; readonly user: UserId; readonly replyTo: ActorRef<Answer> }
+  | { readonly type: 'room.mark'; readonly user: UserId; readonly seq: number; readonly from: ReaderId; readonly replyTo: ActorRef<Answer> }
   /** The reader's sink has room again. */
   | { readonly type: 'room.readerReady'; readonly reader: ReaderId }
   | { readonly type: 'room.event'; readonly entries: readonly Entry[] }
@@ -55,6 +60,8 @@ type RoomInternal =
   | { readonly type: 'room.stored'; readonly input: RoomInput }
   | { readonly type: 'room.corrupt'; readonly error: LogCorrupt }
   | { readonly type: 'room.gathered' }
+  | { readonly type: 'room.marked'; readonly standing: readonly StandingMark[] }
+  | { readonly type: 'room.unmarked'; readonly error: unknown }
   | { readonly type: 'room.wake' };
 type RoomMessage = RoomCommand | RoomInternal;
 
@@ -78,11 +85,14 @@ export interface RoomDeps {
   /** How long to gather commands before they are appended; 0: no longer than the turn. */
   readonly gatherMs: () => number;
   readonly tally: RoomTally;
+  readonly notices: RoomNotices;
   readonly owner: ActorRef<RoomIdle>;
 }
 
 /** Early events of all rooms of the node together. Above it an event is only a hint, and what it held is read from the log. */
 export const nodeReorderBytesMax = 64 * 1024 * 1024;
+/** Members of a room up to which it shows who types and who has read what; beyond, that would outnumber what is said. */
+const signalsMembersMax = 100;
 
 // ---- state ----
 
@@ -108,9 +118,10 @@ class RoomActor {
   private readonly room: RoomId;
   private readonly deps: RoomDeps;
   private isFirstLife = true;
-  /** These two outlive a crash: who reads here, and who waits for an answer. */
+  /** These outlive a crash: who reads here, who waits for an answer, who has read what. */
   private readonly readers: RoomReaders;
   private readonly answers: RoomAnswers;
+  private readonly marks: RoomMarks;
   private load: RoomLoad = noLoad;
 
   constructor(room: RoomId, deps: RoomDeps) {
@@ -118,6 +129,7 @@ class RoomActor {
     this.deps = deps;
     this.readers = new RoomReaders(room, deps.encoder);
     this.answers = new RoomAnswers(room);
+    this.marks = new RoomMarks(room, deps);
   }
 
   readonly start = (ctx: Ctx<RoomMessage>): RoomActorState => {
@@ -158,6 +170,11 @@ class RoomActor {
       case 'room.typing':
         this.onTyping(state, msg, ctx.nowMs());
         return state;
+      case 'room.mark': {
+        const { user, seq, from, replyTo } = msg;
+        state.inputs.push({ type: 'mark', key: this.answers.owe({ replyTo, user, from, form: 'read' }), user, seq });
+        return state;
+      }
       case 'room.readerReady':
         if (this.readers.unblock(msg.reader)) state.inputs.push({ type: 'ready', reader: msg.reader });
         return state;
@@ -184,7 +201,14 @@ class RoomActor {
         state.wakeAtMs = Number.POSITIVE_INFINITY;
         state.inputs.push({ type: 'tick' });
         state.reads.expire(ctx.nowMs());
+        this.marks.expire(ctx.nowMs());
         if (state.typing.expire(ctx.nowMs())) this.readers.showTyping(state.typing.users());
+        return state;
+      case 'room.marked':
+        this.marks.wrote(msg.standing, state.machine.headN, this.readers, !this.showsSignals(state));
+        return state;
+      case 'room.unmarked':
+        this.marks.failed(msg.error);
         return state;
     }
   };
@@ -197,6 +221,7 @@ class RoomActor {
       if (inputs.length > 0) this.carryOut(state, state.machine.handle(inputs, this.time(ctx)), ctx);
       this.deliver(state);
     } while (state.inputs.length > 0);
+    if (ctx.nowMs() >= (this.marks.writeAtMs() ?? Number.POSITIVE_INFINITY)) this.writeMarks(ctx);
     this.considerLeaving(state, ctx);
     this.arm(state, ctx);
     const { pendingCount, earlyBytes } = state.machine;
@@ -205,7 +230,9 @@ class RoomActor {
   };
 
   readonly stopped = (_state: RoomActorState | undefined, reason: 'stopped' | 'crashed'): void => {
-    this.answers.refuseAll(refuse('ROOM_UNAVAILABLE', 'the room is not available on this node; send again with the same cid', 1000));
+    const refusal = refuse('ROOM_UNAVAILABLE', 'the room is not available on this node; send again with the same cid', 1000);
+    this.answers.refuseAll(refusal);
+    this.marks.end(refusal, this.deps.clock.nowMs());
     if (reason === 'crashed') this.readers.dismissAll();
     this.tellLoad(noLoad);
   };
@@ -232,7 +259,9 @@ class RoomActor {
 
   /** After a crash: whoever waited is told to try again, whoever read is opened again at its own cursor. */
   private recover(state: RoomActorState): void {
-    this.answers.refuseAll(refuse('INTERNAL', 'the room failed while it worked on this; send again with the same cid'));
+    const refusal = refuse('INTERNAL', 'the room failed while it worked on this; send again with the same cid');
+    this.answers.refuseAll(refusal);
+    this.marks.restart(refusal);
     for (const { id, user, cursor } of this.readers.restart()) {
       const key = this.answers.newKey();
       state.reopening.set(key, id);
@@ -294,8 +323,32 @@ class RoomActor {
       tell(msg.replyTo, { ok: false, refusal: refuse(code, code === 'FORBIDDEN' ? 'join the room first' : 'no such room') });
       return;
     }
-    if (state.typing.begin(msg.user, nowMs)) this.readers.showTyping(state.typing.users());
+    if (this.showsSignals(state) && state.typing.begin(msg.user, nowMs)) this.readers.showTyping(state.typing.users());
     tell(msg.replyTo, { ok: true, result: { type: 'done' } });
+  }
+
+  private showsSignals({ machine }: RoomActorState): boolean {
+    return machine.fold.size <= signalsMembersMax;
+  }
+
+  /** A member's mark of an entry that exists. */
+  private keepMark({ machine }: RoomActorState, { key, user, seq }: Extract<RoomEffect, { type: 'mark' }>, ctx: Ctx<RoomMessage>): void {
+    const owed = this.answers.take(key);
+    if (owed?.from === undefined) return;
+    const n = seq === machine.headSeq ? machine.headN : undefined;
+    const deadlineMs = ctx.nowMs() + this.deps.settings.ackDeadlineMs;
+    this.marks.ask({ user, seq, n }, { replyTo: owed.replyTo, from: owed.from, deadlineMs });
+  }
+
+  private writeMarks(ctx: Ctx<RoomMessage>): void {
+    ctx.pipe(
+      this.marks.write(ctx.nowMs()),
+      (standing) => ({ type: 'room.marked', standing }),
+      (error) => {
+        ctx.log.warn({ ev: 'mark.failed', room: this.room, cause: String(error) }, 'read marks could not be kept');
+        return { type: 'room.unmarked', error };
+      },
+    );
   }
 
   // ---- effects ----
@@ -353,7 +406,10 @@ class RoomActor {
           this.answerHistory(effect, ctx);
           break;
         case 'answer':
-          this.answer(state, effect.key, effect.outcome);
+          this.answer(state, effect.key, effect.outcome, ctx);
+          break;
+        case 'mark':
+          this.keepMark(state, effect, ctx);
           break;
         case 'deliver':
           this.readers.gather(effect.entries);
@@ -424,7 +480,11 @@ class RoomActor {
     );
   }
 
-  private answer(state: RoomActorState, key: number, outcome: AnsweredOutcome): void {
+  private answer(state: RoomActorState, key: number, outcome: AnsweredOutcome, ctx: Ctx<RoomMessage>): void {
+    if (outcome.type === 'stored' && !outcome.dup && isMessage(outcome.entry)) {
+      const { by: user, seq, n } = outcome.entry;
+      this.marks.imply({ user, seq, n }, ctx.nowMs());
+    }
     const reopened = state.reopening.get(key);
     if (reopened !== undefined) this.onReopened(state, reopened, outcome);
     const owed = this.answers.take(key);
@@ -437,7 +497,10 @@ class RoomActor {
     const { entries, refused } = this.readers.deliver();
     state.inputs.push(...refused);
     let hasChanged = false;
-    for (const entry of entries) if (state.typing.end(entry.by)) hasChanged = true;
+    for (const { by, member } of entries) {
+      const ended = [by, ...(member?.change === 'kicked' ? [member.user] : [])].filter((user) => state.typing.end(user));
+      if (ended.length > 0) hasChanged = true;
+    }
     if (hasChanged) this.readers.showTyping(state.typing.users());
   }
 
@@ -454,7 +517,7 @@ class RoomActor {
 
   /** Idle for long enough (at once for a room that does not exist): the owner is asked to let go. */
   private considerLeaving(state: RoomActorState, ctx: Ctx<RoomMessage>): void {
-    const isIdle = state.machine.isIdle && this.answers.size === 0;
+    const isIdle = state.machine.isIdle && this.answers.size === 0 && this.marks.isIdle;
     if (!isIdle) {
       state.idleSinceMs = undefined;
       return;
@@ -470,9 +533,9 @@ class RoomActor {
   /** One timer for everything that waits. It is moved only when something is due earlier; firing early costs a turn. */
   private arm(state: RoomActorState, ctx: Ctx<RoomMessage>): void {
     const idleAtMs = state.idleSinceMs === undefined ? undefined : state.idleSinceMs + this.deps.roomIdleMs;
-    const due = [state.machine.wakeAtMs(), state.typing.nextEndMs(), idleAtMs, state.reads.nextEndMs()].filter(
-      (time) => time !== undefined,
-    );
+    const { machine, typing, reads } = state;
+    const times = [machine.wakeAtMs(), typing.nextEndMs(), idleAtMs, reads.nextEndMs(), this.marks.dueMs()];
+    const due = times.filter((time) => time !== undefined);
     const wakeAtMs = Math.min(...due, Number.POSITIVE_INFINITY);
     if (wakeAtMs >= state.wakeAtMs) return;
     state.cancelWake();

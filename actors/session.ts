@@ -14,6 +14,7 @@ import type { Presence } from './presence.ts';
 import { type PresenceDue, watchAnswerMs } from './presence-feed.ts';
 import type { RoomWrite } from './room-fold.ts';
 import { type RoomListDeps, readRoomList } from './room-list.ts';
+import type { ReadNotice } from './room-notices.ts';
 import type { ReaderGone } from './room-readers.ts';
 import type { Rooms } from './rooms.ts';
 import { SessionPresence } from './session-presence.ts';
@@ -29,10 +30,12 @@ export type SessionCommand =
   | { readonly type: 'session.disconnected'; readonly how: Departure }
   | PresenceDue
   | ReaderGone
+  /** A read mark of this session's user was raised. */
+  | ({ readonly type: 'session.read' } & ReadNotice)
   | { readonly type: 'session.close'; readonly code: CloseCode; readonly reconnectInMs?: number };
 type SessionInternal =
   | { readonly type: 'session.expired' }
-  | { readonly type: 'session.opened'; readonly room: RoomId }
+  | { readonly type: 'session.opened'; readonly room: RoomId; readonly opening: number }
   | { readonly type: 'session.listed'; readonly answer: Answer; readonly replyTo: ActorRef<Answer> };
 type SessionMessage = SessionCommand | SessionInternal;
 
@@ -74,8 +77,9 @@ class Session {
   private readonly deps: SessionDeps;
   private readonly presence: SessionPresence;
   private departure: Departure = 'lost';
-  /** Outlives a crash: the rooms must be told. */
-  private readonly everOpened = new Set<RoomId>();
+  /** The number of each open room's last opening. Outlives a crash: the rooms must be told. */
+  private readonly openings = new Map<RoomId, number>();
+  private lastOpening = 0;
 
   constructor(id: SessionId, identity: Identity, sink: ClientSink, deps: SessionDeps) {
     this.id = id;
@@ -103,11 +107,13 @@ class Session {
       case 'session.presenceDue':
         return state; // The turn ends with a flush.
       case 'session.opened':
-        this.everOpened.add(msg.room);
-        this.presence.opened(msg.room);
-        return { open: new Set(state.open).add(msg.room) };
+        if (this.openings.get(msg.room) === msg.opening) this.presence.opened(msg.room);
+        return state;
       case 'session.readerGone':
-        return this.forget(state, msg.room);
+        return this.openings.get(msg.room) === msg.opening ? this.forget(state, msg.room) : state; // Else opened anew meanwhile.
+      case 'session.read':
+        if (msg.from !== this.id && !(msg.isShownInRoom && state.open.has(msg.room))) this.sink.send(msg.frame);
+        return state;
       case 'session.listed':
         tell(msg.replyTo, msg.answer);
         return state;
@@ -139,7 +145,7 @@ class Session {
 
   readonly stopped = (_state: SessionState | undefined, reason: 'stopped' | 'crashed'): void => {
     this.presence.end(this.departure);
-    for (const room of this.everOpened) this.deps.rooms.sendIfActive(room, { type: 'room.close', reader: this.id });
+    for (const room of this.openings.keys()) this.deps.rooms.sendIfActive(room, { type: 'room.close', reader: this.id });
     this.sink.close(reason === 'crashed' ? 'INTERNAL' : 'SERVER_DRAINING'); // Nothing, where it was closed before.
   };
 
@@ -168,6 +174,9 @@ class Session {
       case 'presence.watch':
         this.watch(command.users, replyTo, ctx);
         return state;
+      case 'read.mark':
+        this.send(command.room, { type: 'room.mark', user: userId, seq: command.seq, from: this.id, replyTo }, replyTo);
+        return state;
       case 'room.create': {
         const room = command.kind === 'dm' ? dmRoomId(userId, command.members[0] ?? userId) : (command.id ?? (newId() as RoomId));
         this.write(room, { type: 'create', facts: factsOf(command, userId) }, replyTo, name);
@@ -191,22 +200,27 @@ class Session {
       tell(replyTo, { ok: false, refusal });
       return state;
     }
+    const wasOpen = state.open.has(room);
     const { id: reader, sink } = this;
+    this.lastOpening += 1;
+    const opening = this.lastOpening;
     const position = { ...(since === undefined ? undefined : { since }), ...(epoch === undefined ? undefined : { epoch }) };
     // The answer goes straight to the connection, so that it leaves before the first entries do.
     const answered = callbackRef<Answer>('session.opened', (answer) => {
       const isOpened = answer.ok && answer.result.type === 'opened' && isOpen(answer.result);
-      tell(ctx.self, { type: isOpened ? 'session.opened' : 'session.readerGone', room });
+      if (isOpened) tell(ctx.self, { type: 'session.opened', room, opening });
+      else if (!wasOpen) tell(ctx.self, { type: 'session.readerGone', room, opening });
       tell(replyTo, answer);
     });
-    this.everOpened.add(room);
+    this.openings.set(room, opening);
     const { userId: user } = this.identity;
-    this.send(room, { type: 'room.open', reader, user, sink, session: ctx.self, limit, replyTo: answered, ...position }, answered);
+    const reading = { reader, user, sink, session: ctx.self, opening };
+    this.send(room, { type: 'room.open', ...reading, limit, replyTo: answered, ...position }, answered);
     return { open: new Set(state.open).add(room) };
   }
 
   private forget(state: SessionState, room: RoomId): SessionState {
-    this.everOpened.delete(room);
+    this.openings.delete(room);
     this.presence.closed(room);
     return { open: without(state.open, room) };
   }
@@ -256,7 +270,7 @@ function factsOf(command: Extract<ClientCommand, { type: 'room.create' }>, owner
 
 type WritingCommand = Exclude<
   ClientCommand,
-  { type: 'room.create' | 'room.list' | 'room.open' | 'room.close' | 'history.get' | 'typing' | 'presence.watch' }
+  { type: 'room.create' | 'room.list' | 'room.open' | 'room.close' | 'history.get' | 'typing' | 'presence.watch' | 'read.mark' }
 >;
 
 function writeOf(command: WritingCommand): RoomWrite {

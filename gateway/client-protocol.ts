@@ -9,6 +9,7 @@ import type { Answer, ClientCommand, CommandResult, MessageView, OpenVerdict, Ro
 import type { PresenceState, PresenceView } from '../actors/user-state.ts';
 import type { CloseCode, ErrorCode, Refusal } from '../system/errors.ts';
 import type { Entry, EntryKind, MemberChange, Role, RoomFacts, RoomKind } from '../system/store/entry.ts';
+import type { ReadMark } from '../system/store/user-rooms.ts';
 
 /** Clients may send it as `auth.protocol`; another value is refused at connect. Raised when a client of before would misread. */
 export const protocolVersion = 1;
@@ -56,6 +57,8 @@ export interface CommandPayloads {
   typing: { room: string };
   /** At most 200. Takes the place of this connection's list of before; none: no more `presence`. */
   'presence:watch': { users: string[] };
+  /** Read up to this seq, at most the room's head. Lower than what stands: changes nothing. */
+  'read:mark': { room: string; seq: number };
 }
 export type CommandEvent = keyof CommandPayloads;
 
@@ -76,6 +79,7 @@ export const commandTypes = {
   'history:get': 'history.get',
   typing: 'typing',
   'presence:watch': 'presence.watch',
+  'read:mark': 'read.mark',
 } as const satisfies Record<CommandEvent, ClientCommand['type']>;
 
 // ---- answers ----
@@ -111,6 +115,8 @@ export interface CommandAnswers {
   typing: WireDone;
   /** One for each user asked for, in that order. */
   'presence:watch': { readonly states: readonly WirePresence[] };
+  /** The mark as it stands, durably, and the count of messages after it. */
+  'read:mark': { readonly seq: number; readonly unread: number };
 }
 export type WireAnswer<Event extends CommandEvent = CommandEvent> = ({ readonly ok: true } & CommandAnswers[Event]) | WireFailure;
 
@@ -182,6 +188,13 @@ export interface WireMessage extends WireEntry {
   readonly quote?: { readonly seq: number; readonly by?: string; readonly name?: string; readonly text?: string; readonly deleted?: true };
 }
 
+/** `n`: the count of messages up to `seq`; unread is the room's count less this one. */
+export interface WireMark {
+  readonly user: string;
+  readonly seq: number;
+  readonly n: number;
+}
+
 // ---- events: server -> client, never acknowledged ----
 
 export interface ServerEvents {
@@ -191,6 +204,11 @@ export interface ServerEvents {
   typing: { readonly room: string; readonly users: readonly string[] };
   /** Of users watched; the last state of each. Late for a busy connection, but never of a state that is over. */
   presence: { readonly changes: readonly WirePresence[] };
+  /**
+   * How far users have read: to the other connections of a user at once; gathered, to those who have the room open, while it has
+   * at most 100 members. May be dropped for a busy connection. What somebody wrote counts as read by them without this.
+   */
+  read: { readonly room: string; readonly marks: readonly WireMark[] };
   'room:gone': { readonly room: string; readonly reason: RoomGoneReason };
   /** The last event before the server closes. */
   closing: { readonly code: CloseCode; readonly reconnectInMs?: number };
@@ -235,6 +253,7 @@ function pick<From extends object, Key extends keyof From>(from: From, keys: rea
 
 export const encodeEntry = (entry: Entry): WireEntry => pick(entry, entryFields);
 export const encodeMessage = (message: MessageView): WireMessage => pick(message, messageFields);
+export const encodeMark = (mark: ReadMark): WireMark => pick(mark, ['user', 'seq', 'n']);
 export const encodeRoom = (room: RoomView): WireRoom => pick(room, roomFields);
 export const encodePresence = (view: PresenceView): WirePresence => pick(view, presenceFields);
 export const encodeRefusal = (refusal: LimitedRefusal): WireError => pick(refusal, errorFields);
@@ -265,6 +284,8 @@ function encodeResult(result: CommandResult): CommandAnswers[CommandEvent] {
     }
     case 'presence':
       return { states: result.states.map(encodePresence) };
+    case 'marked':
+      return { seq: result.seq, unread: result.unread };
     case 'history':
       return { entries: result.entries.map(encodeMessage), hasBefore: result.hasBefore, hasAfter: result.hasAfter };
   }

@@ -118,6 +118,7 @@ const schemas = {
       .max(watchedUsersMax, `must have at most ${watchedUsersMax} users`)
       .refine((users) => new Set(users).size === users.length, 'must not name a user twice'),
   }),
+  'read:mark': z.strictObject({ ...room, seq }),
 } as const satisfies { [Event in CommandEvent]: z.ZodType<unknown, Exclude<CommandPayloads[Event], undefined>> };
 
 /** Event and fields of each command, for tests that must not miss one. */

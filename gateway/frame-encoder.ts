@@ -9,7 +9,7 @@ import type { Frame, FrameEncoder } from '../actors/client-sink.ts';
 import type { PresenceView } from '../actors/user-state.ts';
 import type { Histogram } from '../system/metrics.ts';
 import type { Entry } from '../system/store/entry.ts';
-import { encodeEntry, encodePresence, type ServerEvent, type ServerEvents } from './client-protocol.ts';
+import { encodeEntry, encodeMark, encodePresence, type ServerEvent, type ServerEvents } from './client-protocol.ts';
 
 /** What engine.io is given with a packet. `bytes` is ours: the outbox counts with it. */
 export interface FrameOptions {
@@ -122,6 +122,7 @@ export function createFrameEncoder(frameEntries?: Histogram): FrameEncoder {
       return frame;
     },
     typing: (room, users) => frameOf('typing', { room, users }),
+    read: (room, marks) => frameOf('read', { room, marks: marks.map(encodeMark) }),
     roomGone: (room, reason) => frameOf('room:gone', { room, reason }),
   };
 }

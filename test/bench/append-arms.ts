@@ -168,6 +168,7 @@ async function runActors(request: AppendRequest): Promise<AppendRun> {
     roomIdleMs: 60_000,
     gatherMs: () => 0,
     tally: new RoomTally(),
+    notices: { read: () => {} },
     roomsActiveMax: 10_000,
   });
   const run = await drive(request, (sender, index, done) => {

@@ -191,6 +191,7 @@ export class RoomInstance {
         return;
       case 'publish':
         return this.node.wire.publish(room, effect.entries);
+      case 'mark': // Not asked here.
       case 'note':
         return;
     }

@@ -47,6 +47,7 @@ export const testEncoder: FrameEncoder = {
   entries: (room, entries) => frame('entries', { room, entries }),
   presence: (changes) => frame('presence', { changes }),
   typing: (room, users) => frame('typing', { room, users }),
+  read: (room, marks) => frame('read', { room, marks: marks.map(({ user, seq, n }) => ({ user, seq, n })) }),
   roomGone: (room, reason) => frame('room:gone', { room, reason }),
 };
 

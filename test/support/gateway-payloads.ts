@@ -35,6 +35,7 @@ export const validPayloads: Readonly<Record<CommandEvent, readonly Payload[]>> =
   ],
   typing: [{ room: 'r' }],
   'presence:watch': [{ users: ['bob', 'eve_2'] }, { users: [] }],
+  'read:mark': [{ room: 'r', seq: 7 }],
 };
 
 const notAString = [null, 0, true, [], ['r'], {}, { $gt: '' }];
@@ -68,6 +69,7 @@ export const badValues: Readonly<Record<string, readonly unknown[]>> = {
   ],
   users: [null, 'bob', 1, {}, [1], [['bob']], ['a b'], ['bob', 'bob'], Array.from({ length: 201 }, (_, i) => `u${i}`)],
   since: badSeq,
+  seq: [...badSeq, 0],
   epoch: [...notAString, '', 'a b', 'x'.repeat(129), 'é'],
   limit: [null, '5', true, [], {}, 0, -1, 1.5, 501, 1e308],
   text: badText,

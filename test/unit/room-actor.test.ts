@@ -197,6 +197,7 @@ describe('people in a room', () => {
         reader: 'r',
         user: 'bob' as UserId,
         sink,
+        opening: 1,
         since,
         limit: 50,
         replyTo: callbackRef('test', (answer: Answer) => answers.push(answer)),
@@ -474,7 +475,9 @@ describe('bounds and ends', () => {
     on.clock.advance(900);
     await turns(4);
     expect(on.rooms.isActive(lobby)).toBe(true);
-    on.clock.advance(1_200);
+    on.clock.advance(1_200); // Now the read mark is kept that the message implies; then the room is idle.
+    await turns(6);
+    on.clock.advance(1_000);
     await turns(6);
     expect(on.rooms.isActive(lobby)).toBe(false);
     expect(stored(await alice.ask(send('lobby', 'n', 'x')))).toBe(4);
