@@ -23,6 +23,10 @@ export type NodeLine =
   | { readonly type: 'hello'; readonly v: 1; readonly node: string; readonly inc: string }
   /** Answers a nonce: HMAC-SHA256 of `${nonce}\n${node}\n${inc}` with the shared secret, base64url. */
   | { readonly type: 'auth'; readonly mac: string }
+  | NodeRequest;
+
+/** What a node says once it was let in. */
+export type NodeRequest =
   /**
    * All sessions of this node, in as many lines as needed. Between `first` and `last` nothing changes for others; with `last` the
    * node's sessions are exactly these, and what is watched exactly what is named. Each line is answered by `ok`; after that of the

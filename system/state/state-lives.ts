@@ -1,0 +1,99 @@
+/**
+ * StateLives: the lives of nodes, when each was last heard, which one of a node counts, and the snapshot each is telling. Pure.
+ *
+ * A life is (node, incarnation). A life that says hello for the first time is newer than those of its node that are known; from
+ * then on these are superseded: they are not let in again while the newer one lives, so a late line never touches it.
+ * A superseded life's sessions end like those of a lost one: when its grace is over.
+ */
+import type { Session } from './state-sessions.ts';
+
+/** What a node has told of its snapshot so far. */
+export interface Staging {
+  readonly sessions: Map<string, Session>;
+  readonly watch: Set<string>;
+}
+
+export interface Life {
+  readonly key: string;
+  readonly node: string;
+  readonly inc: string;
+  heardAtMs: number;
+  staging: Staging | undefined;
+  /** Incarnations of this node that came before; the latest ones. */
+  readonly superseded: readonly string[];
+}
+
+export interface LivesLimits {
+  /** Lives at once, those in their grace included. */
+  readonly livesMax: number;
+  /** From the last line heard of a life until its sessions end. */
+  readonly graceMs: number;
+}
+
+export type Greeting = { readonly ok: true; readonly life: Life } | { readonly ok: false; readonly why: 'superseded' | 'full' };
+
+/** More lives of one node within one grace than a crash loop makes. */
+const supersededMax = 16;
+
+export class StateLives {
+  readonly #limits: LivesLimits;
+  readonly #byKey = new Map<string, Life>();
+  /** node → the life that counts. */
+  readonly #current = new Map<string, Life>();
+
+  constructor(limits: LivesLimits) {
+    this.#limits = limits;
+  }
+
+  get count(): number {
+    return this.#byKey.size;
+  }
+
+  /** Sessions in snapshots that are being told. */
+  get staged(): number {
+    let staged = 0;
+    for (const life of this.#byKey.values()) staged += life.staging?.sessions.size ?? 0;
+    return staged;
+  }
+
+  /** The life of the key, unless it has ended or is superseded. */
+  current(key: string): Life | undefined {
+    const life = this.#byKey.get(key);
+    return life !== undefined && this.#current.get(life.node) === life ? life : undefined;
+  }
+
+  hello(node: string, inc: string, nowMs: number): Greeting {
+    const current = this.#current.get(node);
+    if (current?.superseded.includes(inc)) return { ok: false, why: 'superseded' };
+    if (current?.inc === inc) {
+      current.heardAtMs = nowMs;
+      current.staging = undefined;
+      return { ok: true, life: current };
+    }
+    if (this.#byKey.size >= this.#limits.livesMax) return { ok: false, why: 'full' };
+    const superseded = current === undefined ? [] : [...current.superseded, current.inc].slice(-supersededMax);
+    if (current !== undefined) current.staging = undefined;
+    // No name holds a line feed, so two lives never have the same key.
+    const life: Life = { key: `${node}\n${inc}`, node, inc, heardAtMs: nowMs, staging: undefined, superseded };
+    this.#byKey.set(life.key, life);
+    this.#current.set(node, life);
+    return { ok: true, life };
+  }
+
+  /** Ends the lives that were not heard of for the grace, and names them. */
+  expire(nowMs: number): string[] {
+    const ended = [...this.#byKey.values()].filter((life) => nowMs - life.heardAtMs >= this.#limits.graceMs);
+    for (const life of ended) this.end(life);
+    return ended.map((life) => life.key);
+  }
+
+  end(life: Life): void {
+    this.#byKey.delete(life.key);
+    if (this.#current.get(life.node) === life) this.#current.delete(life.node);
+  }
+
+  /** Time in which nothing could be heard, because the server itself stood still, counts for nobody. */
+  forgive(ms: number): void {
+    for (const life of this.#byKey.values()) life.heardAtMs += ms;
+  }
+}

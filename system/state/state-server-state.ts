@@ -1,0 +1,243 @@
+/**
+ * StateServerState: everything the state server knows, and what each line changes. Pure: no I/O, time is an argument.
+ *
+ * Guarantees: between the first and the last line of a snapshot nothing changes for others; a life that is superseded or over
+ * touches nothing; a lost node's sessions end when its grace is over, counted from the last line heard, unless it tells them again.
+ * Every bound has an answer: a node is refused with FULL and nothing of its line is done; for older clients see `older-answers.ts`.
+ */
+import { type OlderAnswer, OlderAnswers } from './older-answers.ts';
+import type { OlderRequest } from './older-lines.ts';
+import type { NodeRequest, ServerLine, StateRow } from './state-lines.ts';
+import { type Life, StateLives } from './state-lives.ts';
+import { takeRows } from './state-rows.ts';
+import { type Changes, type Session, StateSessions } from './state-sessions.ts';
+import { StateVoice, type VoiceLimits } from './state-voice.ts';
+import { StateWatches } from './state-watches.ts';
+
+export interface StateLimits extends VoiceLimits {
+  readonly livesMax: number;
+  readonly graceMs: number;
+  /** Of all nodes and older clients; the same number again may be under way in snapshots. */
+  readonly sessionsMax: number;
+  /** Of one node. */
+  readonly watchedMax: number;
+  readonly watchesMax: number;
+  readonly guestsMax: number;
+  readonly olderKeptMs: number;
+}
+
+export type Refused = Extract<ServerLine, { readonly type: 'refused' }>;
+export type Hello = { readonly ok: true; readonly life: string } | { readonly ok: false; readonly refused: Refused };
+
+export interface NodeAnswer {
+  readonly line: ServerLine;
+  /** Users whose rows follow the line. */
+  readonly push?: ReadonlySet<string>;
+}
+
+export interface StateCounts {
+  readonly lives: number;
+  readonly users: number;
+  readonly sessions: number;
+  readonly watches: number;
+  readonly communities: number;
+}
+
+export class StateServerState {
+  readonly #limits: StateLimits;
+  readonly #voice: StateVoice;
+  readonly #sessions: StateSessions;
+  readonly #watches: StateWatches;
+  readonly #lives: StateLives;
+  readonly #older: OlderAnswers;
+
+  constructor(limits: StateLimits) {
+    this.#limits = limits;
+    const voice = new StateVoice(limits);
+    const sessions = new StateSessions({
+      sessionsMax: limits.sessionsMax,
+      onPlace: (user, place, isThere) => void (isThere ? voice.add(user, place) : voice.remove(user, place)),
+    });
+    this.#voice = voice;
+    this.#sessions = sessions;
+    this.#watches = new StateWatches(limits);
+    this.#lives = new StateLives(limits);
+    this.#older = new OlderAnswers({ sessions, voice, guestsMax: limits.guestsMax, keptMs: limits.olderKeptMs });
+  }
+
+  // ---- nodes ----
+
+  /** A connection of this life begins; of the one before nothing but the sessions is left. */
+  hello(node: string, inc: string, nowMs: number): Hello {
+    const greeting = this.#lives.hello(node, inc, nowMs);
+    if (greeting.ok) {
+      this.#watches.clear(greeting.life.key);
+      return { ok: true, life: greeting.life.key };
+    }
+    if (greeting.why === 'full') return { ok: false, refused: full(`at most ${this.#limits.livesMax} nodes`) };
+    return { ok: false, refused: superseded };
+  }
+
+  apply(key: string, line: NodeRequest, nowMs: number): NodeAnswer {
+    const life = this.#lives.current(key);
+    if (life === undefined) return { line: superseded };
+    life.heardAtMs = nowMs;
+    switch (line.type) {
+      case 'ping':
+        return { line: { type: 'pong', id: line.id } };
+      case 'snapshot':
+        return this.#snapshot(life, line);
+      case 'sessions':
+        return this.#put(life, line);
+      case 'watch':
+        return this.#watch(life, line);
+      case 'bye':
+        this.#sessions.removeAll(life.key);
+        this.#watches.clear(life.key);
+        this.#lives.end(life);
+        return ok(line.id);
+    }
+  }
+
+  /** A line came that says nothing: it shows all the same that the node lives. */
+  heard(key: string, nowMs: number): void {
+    const life = this.#lives.current(key);
+    if (life !== undefined) life.heardAtMs = nowMs;
+  }
+
+  /** The connection is gone; the grace goes on. */
+  left(key: string): void {
+    this.#watches.clear(key);
+    const life = this.#lives.current(key);
+    if (life !== undefined) life.staging = undefined;
+  }
+
+  // ---- older clients ----
+
+  answer(request: OlderRequest, nowMs: number): OlderAnswer {
+    return this.#older.answer(request, nowMs);
+  }
+
+  // ---- time and effects ----
+
+  /** Ends what is over; names the lives that are. */
+  expire(nowMs: number): readonly string[] {
+    const ended = this.#lives.expire(nowMs);
+    for (const key of ended) {
+      this.#sessions.removeAll(key);
+      this.#watches.clear(key);
+    }
+    this.#older.expire(nowMs);
+    return ended;
+  }
+
+  /** The server stood still for so long: nobody could be heard. */
+  forgive(ms: number): void {
+    this.#lives.forgive(ms);
+  }
+
+  /** What has become of users since the last call. */
+  takeChanges(): Changes {
+    return this.#sessions.takeChanges();
+  }
+
+  row(user: string): StateRow {
+    return this.#sessions.row(user);
+  }
+
+  watchersOf(user: string): ReadonlySet<string> {
+    return this.#watches.watchersOf(user);
+  }
+
+  counts(): StateCounts {
+    return {
+      lives: this.#lives.count,
+      users: this.#sessions.users,
+      sessions: this.#sessions.count,
+      watches: this.#watches.count,
+      communities: this.#voice.communities,
+    };
+  }
+
+  // ---- lines of nodes ----
+
+  #snapshot(life: Life, line: NodeRequest & { readonly type: 'snapshot' }): NodeAnswer {
+    if (line.first) life.staging = { sessions: new Map(), watch: new Set() };
+    const { staging } = life;
+    if (staging === undefined) return { line: invalid('a snapshot without its first line') };
+    if (this.#lives.staged + line.sessions.length > this.#limits.sessionsMax) return { line: this.#fullOfSessions() };
+    if (staging.watch.size + line.watch.length > this.#limits.watchedMax) return { line: this.#fullOfWatches() };
+    for (const [id, user, place] of line.sessions) staging.sessions.set(id, { user, place });
+    for (const user of line.watch) staging.watch.add(user);
+    return line.last ? this.#commit(life, staging, line.id) : ok(line.id);
+  }
+
+  #commit(
+    life: Life,
+    staging: { readonly sessions: ReadonlyMap<string, Session>; readonly watch: ReadonlySet<string> },
+    id: number,
+  ): NodeAnswer {
+    const before = this.#sessions.of(life.key);
+    if (this.#sessions.count - before.size + staging.sessions.size > this.#limits.sessionsMax) return { line: this.#fullOfSessions() };
+    this.#watches.clear(life.key);
+    if (!this.#watches.add(life.key, staging.watch)) return { line: this.#fullOfWatches() };
+    for (const known of [...before.keys()]) if (!staging.sessions.has(known)) this.#sessions.remove(life.key, known);
+    for (const [session, row] of staging.sessions) this.#sessions.put(life.key, session, row);
+    life.staging = undefined;
+    return { line: { type: 'ok', id }, push: staging.watch };
+  }
+
+  #put(life: Life, line: NodeRequest & { readonly type: 'sessions' }): NodeAnswer {
+    const { staging } = life;
+    if (staging !== undefined) {
+      for (const id of line.gone) staging.sessions.delete(id);
+      if (this.#lives.staged + line.put.length > this.#limits.sessionsMax) return { line: this.#fullOfSessions() };
+      for (const [id, user, place] of line.put) staging.sessions.set(id, { user, place });
+      return ok(line.id);
+    }
+    if (!this.#hasRoomFor(life, line)) return { line: this.#fullOfSessions() };
+    for (const id of line.gone) this.#sessions.remove(life.key, id);
+    for (const [id, user, place] of line.put) this.#sessions.put(life.key, id, { user, place });
+    return ok(line.id);
+  }
+
+  #hasRoomFor(life: Life, { put, gone }: NodeRequest & { readonly type: 'sessions' }): boolean {
+    const room = this.#limits.sessionsMax - this.#sessions.count;
+    if (put.length <= room) return true;
+    const known = this.#sessions.of(life.key);
+    const count = (ids: readonly string[], isKnown: boolean) => new Set(ids.filter((id) => known.has(id) === isKnown)).size;
+    const added = count(
+      put.map(([id]) => id),
+      false,
+    );
+    return added <= room + count(gone, true);
+  }
+
+  #watch(life: Life, line: NodeRequest & { readonly type: 'watch' }): NodeAnswer {
+    const { staging } = life;
+    if (staging !== undefined) {
+      for (const user of line.off) staging.watch.delete(user);
+      if (staging.watch.size + line.on.length > this.#limits.watchedMax) return { line: this.#fullOfWatches() };
+      for (const user of line.on) staging.watch.add(user);
+    } else {
+      this.#watches.remove(life.key, line.off);
+      if (!this.#watches.add(life.key, line.on)) return { line: this.#fullOfWatches() };
+    }
+    const users = new Set(line.on);
+    const states = takeRows(users, (user) => this.row(user));
+    return { line: { type: 'states', id: line.id, states }, push: users };
+  }
+
+  #fullOfSessions(): Refused {
+    return full(`at most ${this.#limits.sessionsMax} sessions`);
+  }
+
+  #fullOfWatches(): Refused {
+    return full(`at most ${this.#limits.watchedMax} watched users of a node, ${this.#limits.watchesMax} of all`);
+  }
+}
+
+const ok = (id: number): NodeAnswer => ({ line: { type: 'ok', id } });
+const full = (message: string): Refused => ({ type: 'refused', code: 'FULL', message });
+const invalid = (message: string): Refused => ({ type: 'refused', code: 'INVALID', message });
+const superseded: Refused = { type: 'refused', code: 'SUPERSEDED', message: 'this life of the node is over, or a newer one is here' };
