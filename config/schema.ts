@@ -94,6 +94,11 @@ function list(about: About & TextRule): Setting<readonly string[]> {
 
 const isHost = (value: string): boolean =>
   isIP(value) !== 0 || (/^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/.test(value) && !/^[\d.]+$/.test(value) && value.length <= 253);
+/** A host and a port, an IPv6 address in brackets. */
+function isAddress(value: string): boolean {
+  const [, v6, name, port = ''] = /^(?:\[([^\]]+)\]|([^:]+)):([1-9]\d{0,4})$/.exec(value) ?? [];
+  return (v6 === undefined ? isHost(name ?? '') : isIP(v6) === 6) && Number(port) <= 65_535;
+}
 const isPath = (value: string): boolean => value.trim() !== '' && !value.includes('\0');
 const isPrintable = (value: string): boolean => /^[\x21-\x7e]{1,256}$/.test(value);
 
@@ -288,6 +293,14 @@ export const settings = {
     description:
       'Most users this node keeps the presence of, connected or watched. Above: presence:watch of others answers BUSY; connections are admitted all the same.',
   }),
+  stateServer: text({
+    default: '',
+    defaultText: 'empty',
+    rule: 'a host and a port such as state.example.org:3100 or [::1]:3100, or empty',
+    accepts: (value) => value === '' || isAddress(value),
+    description:
+      'Address of the state server, which knows who is online on every node. Empty: one inside this process. An older one will do for this node alone.',
+  }),
   drainDeadlineMs: integer({
     default: 15_000,
     unit: 'milliseconds',
@@ -308,7 +321,6 @@ export const reservedVariables: ReadonlyMap<string, string> = new Map([
   ['CHAT_MONGO_URL', 'the MongoDB store'],
   ['CHAT_KAFKA_BROKERS', 'the Kafka wire'],
   ['CHAT_REDIS_URL', 'the Redis cache'],
-  ['CHAT_STATE_SERVER', 'the state server'],
   ['CHAT_ALLOW_UNSAFE_STORE', 'the MongoDB store'],
 ]);
 

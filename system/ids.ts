@@ -30,6 +30,9 @@ export function newId(): string {
   return randomBytes(16).toString('base64url');
 }
 
+/** Chance for back-off and jitter, from 0 up to 1. Not for secrets. */
+export const chance = (): number => Math.random();
+
 export function newIncarnation(node: NodeId): Incarnation {
   return `${node}.${randomBytes(6).toString('base64url')}` as Incarnation;
 }

@@ -28,6 +28,7 @@ import { Metrics } from './metrics.ts';
 import { tellNode, tellProcess } from './node-metrics.ts';
 import type { StateLink } from './state/state-link.ts';
 import { createMemoryStateHub } from './state/state-link-memory.ts';
+import { addressOf, createTcpStateLink } from './state/state-link-tcp.ts';
 import { batchBytesMax, batchEntriesMax } from './store/room-log.ts';
 import { measuredRoomLog } from './store/room-log-measured.ts';
 import type { RoomStore } from './store/room-store.ts';
@@ -81,7 +82,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const store = { ...opened, log: measuredRoomLog(opened.log, metrics, clock) };
     const wire = options.parts?.wire ?? createMemoryWireHub().join(incarnation);
     undo.unshift(() => wire.close());
-    const link = options.parts?.link ?? createMemoryStateHub().join(incarnation);
+    const link = options.parts?.link ?? openLink(options, clock);
     undo.unshift(() => link.close());
     const system = createActorSystem({ clock, log });
     undo.unshift(() => system.stop(0));
@@ -115,7 +116,6 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       verifier,
       ...(devTokens && { devTokens }),
       routes: (app) => addRevocations(app, { verifier, revocations, log }),
-      read: (user, command) => guardian.reads.ask(user, command),
       readiness: () => health.readiness(),
       metrics,
       operatorAccess: config.operatorAccess,
@@ -139,6 +139,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     for (const step of undo) await step();
     throw error;
   }
+}
+
+/** Never waits for the state server: the node starts and serves without one. */
+function openLink({ config, incarnation, log }: NodeOptions, clock: Clock): StateLink {
+  if (config.stateServer === '') return createMemoryStateHub().join(incarnation);
+  return createTcpStateLink({ address: addressOf(config.stateServer), node: config.nodeId, inc: incarnation, clock, log });
 }
 
 interface Parts {
@@ -211,8 +217,8 @@ function startActors(options: NodeOptions, { system, store, wire, link, clock, l
       presenceWatchesMax: config.presenceWatchesMax,
       presenceUsersMax: config.presenceUsersMax,
     },
-    reads: { ...reads, clock, logger: options.log },
     gateway: {
+      ...reads,
       roomsPerSocketMax: config.roomsPerSocketMax,
       connectionsMax: config.connectionsMax,
       wallMs: clock.wallMs,
@@ -228,7 +234,6 @@ function startActors(options: NodeOptions, { system, store, wire, link, clock, l
     },
   });
   const { rooms } = guardian;
-  guardian.reads.tell(metrics);
   wire.subscribe(rooms.isActive.bind(rooms), rooms.onEntries.bind(rooms));
   store.log.tail((room, head) => rooms.onHead(room, head.seq));
   return guardian;

@@ -17,7 +17,7 @@ export type LinkState = 'connecting' | 'auth' | 'snapshot' | 'live' | 'draining'
 export interface LiveSession {
   readonly session: SessionId;
   readonly user: UserId;
-  /** `home`, or the id of the room the session looks at. */
+  /** `home`, or the id of the room the session looks at: 1 to 128 printable characters, anything else is told as `home`. */
   readonly place: string;
 }
 
@@ -33,7 +33,8 @@ export interface StateLinkListener {
   onStates(states: readonly UserStateRow[]): void;
   /**
    * `isLive` false: from now on the states of users elsewhere are unknown. true: the server knows our sessions again; the states
-   * of all watched users follow. Called on each change only.
+   * of all watched users follow. Called on each change, and once when the first attempt fails. In front of an older state server,
+   * which tells nothing of users elsewhere, it stays false, while `state` says whether that server knows our sessions.
    */
   onLive(isLive: boolean, why: string): void;
 }

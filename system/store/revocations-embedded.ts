@@ -45,10 +45,6 @@ export class PutJob implements CommitJob {
     this.#settle = settle;
   }
 
-  readsStore(): boolean {
-    return false;
-  }
-
   plan(batch: CommitBatch): void {
     batch.put(this.#key, this.#value);
   }

@@ -28,8 +28,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   );
   const queue = new CommitQueue<AppendJob | RowsJob | PutJob>({
     lookUp: (jobs) => log.lookUp(jobs.filter((job) => job instanceof AppendJob)),
-    stage: () => database.stage(),
-    nowMs: () => options.clock.nowMs(),
+    write: (pairs) => database.write(pairs),
   });
   const log = new EmbeddedRoomLog({
     database,

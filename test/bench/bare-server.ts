@@ -14,9 +14,7 @@ interface Sent {
 
 const heads = new Map<string, number>();
 const http = createServer((_request, response) => response.end('ok'));
-/** Given only where a ping would end what is to be measured. */
-const pingMs = process.argv[3] === undefined ? {} : { pingInterval: Number(process.argv[3]), pingTimeout: Number(process.argv[3]) };
-const io = new Server(http, { transports: ['websocket'], perMessageDeflate: false, ...pingMs });
+const io = new Server(http, { transports: ['websocket'], perMessageDeflate: false });
 
 io.on('connection', (socket) => {
   socket.on('join', async ({ room }: { room: string }, answer: (value: object) => void) => {

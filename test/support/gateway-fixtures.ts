@@ -87,7 +87,6 @@ export async function startTestGateway(config: Partial<GatewayConfig> = {}, opti
       };
     },
     verifier: createTokenVerifier(tokens),
-    read: async () => ({ ok: true, result: { type: 'done' } }),
     readiness: () => ({ ready: true, reasons: [], parts: {} }),
     metrics: new Metrics(),
     operatorAccess: 'local',

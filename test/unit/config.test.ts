@@ -65,6 +65,7 @@ describe('the defaults', () => {
       connectionsMax: 20_000,
       presenceWatchesMax: 500_000,
       presenceUsersMax: 50_000,
+      stateServer: '',
       drainDeadlineMs: 15_000,
     });
   });
@@ -115,6 +116,11 @@ describe('every whole number', () => {
 describe('every other value', () => {
   const cases: readonly (readonly [Field, readonly string[], readonly string[]])[] = [
     ['host', ['127.0.0.1', '::1', 'localhost'], ['http://127.0.0.1', '127.0.0.1:3000', '1.2.3', 'a b', '-a', '']],
+    [
+      'stateServer',
+      ['', '127.0.0.1:3100', 'state.example.org:1', '[::1]:65535'],
+      ['3100', 'state', 'state:0', 'state:65536', '::1:3100', '[1.2.3.4]:1', 'tcp://state:3100', 'state:3100 ', ':3100', 'a b:1'],
+    ],
     ['dataDir', ['/var/lib/chat', 'data'], ['', ' ', 'a\0b']],
     ['nodeId', ['a', 'node_2-B', 'x'.repeat(64)], ['', 'node 1', 'node.1', 'ü', 'x'.repeat(65), 'a\n']],
     ['dev', ['true', 'false'], ['1', 'TRUE', 'yes', '']],

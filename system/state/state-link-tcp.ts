@@ -1,0 +1,249 @@
+/**
+ * StateLink over TCP: runs the pure `LinkMachine` on a socket, a clock and chance.
+ *
+ * Guarantees: as the contract says, whatever the server does; at most one line and one ping wait in the socket; one write per turn.
+ * In front of an older server it keeps that server's view of who is here, and stays not live for the listener: such a server tells nothing of others.
+ */
+import type { Clock } from '../clock.ts';
+import { chance, type SessionId, type UserId } from '../ids.ts';
+import type { Logger } from '../logger.ts';
+import { encodeLine, type Frame } from './frame-codec.ts';
+import { type Address, LineSocket } from './line-socket-tcp.ts';
+import { olderQuestion } from './link-greeting-state.ts';
+import { Ledger } from './link-ledger-state.ts';
+import type { Sessions, Watched } from './link-lines.ts';
+import { type LinkEffect, LinkMachine } from './link-state.ts';
+import { type LinkTimes, linkTimes } from './link-times.ts';
+import { decodeServerLine, encodeNodeLine } from './state-line-decoder.ts';
+import { lineBytesMax } from './state-lines.ts';
+import { type LinkState, type LiveSession, type StateLink, type StateLinkListener, watchedMax } from './state-link.ts';
+import { proofOf } from './state-proof.ts';
+
+export interface TcpStateLinkOptions {
+  readonly address: Address;
+  readonly node: string;
+  /** One life of the node. */
+  readonly inc: string;
+  /** Shared with the state server; needed where the server asks for it. */
+  readonly secret?: string;
+  readonly clock: Clock;
+  readonly log: Pick<Logger, 'info' | 'warn'>;
+  /** Other waits than the usual ones, for tests. */
+  readonly times?: LinkTimes;
+  /** From 0 up to 1. */
+  readonly random?: () => number;
+}
+
+/**
+ * Sessions, and watches, that changed and are not told. Beyond it they are forgotten and all that lives is told again, so what happened costs
+ * memory for so many ids of at most 128 characters: below 4 MB.
+ */
+export const changesMax = 10_000;
+/** A timer that is so late has waited for a busy event loop: what was heard meanwhile is read before it judges. */
+const lateMs = 100;
+
+/** `host:port` or `[v6]:port`, as the setting is checked to be. */
+export function addressOf(text: string): Address {
+  const colon = text.lastIndexOf(':');
+  return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
+}
+
+/** A place that the server would refuse would cut the link again and again. */
+const isPlace = (place: string): boolean => /^[^\p{Cc}\p{Cs}]{1,128}$/u.test(place);
+
+export function createTcpStateLink(options: TcpStateLinkOptions): StateLink {
+  return new TcpStateLink(options);
+}
+
+class TcpStateLink implements StateLink {
+  readonly description: string;
+  readonly #options: TcpStateLinkOptions;
+  readonly #sessions: Sessions = new Ledger(changesMax);
+  readonly #watched: Watched = new Ledger(changesMax);
+  readonly #machine: LinkMachine;
+  #listener: StateLinkListener | undefined;
+  #socket: LineSocket | undefined;
+  #timer: { readonly atMs: number; readonly cancel: () => void } | undefined;
+  #isDue = false;
+  #onEnd: (() => void)[] = [];
+  #isEnded = false;
+
+  constructor(options: TcpStateLinkOptions) {
+    this.#options = options;
+    const { node, inc, secret, times = linkTimes, random = chance } = options;
+    const { host, port } = options.address;
+    this.description = `state server ${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const prove = (nonce: string): string | undefined => (secret === undefined ? undefined : proofOf(secret, { nonce, node, inc }));
+    this.#machine = new LinkMachine({
+      sessions: this.#sessions,
+      watched: this.#watched,
+      settings: { node, inc, prove, times, peer: this.description },
+      random,
+    });
+    this.#machine.start(this.#nowMs());
+    this.#settle();
+  }
+
+  get state(): LinkState {
+    return this.#machine.state;
+  }
+
+  listen(listener: StateLinkListener): void {
+    this.#listener = listener;
+    this.#machine.askAgain();
+    this.#soon();
+  }
+
+  put(live: LiveSession): void {
+    if (this.state === 'draining') return;
+    const known = this.#sessions.get(live.session);
+    if (known?.user === live.user && known.place === live.place) return;
+    this.#sessions.put(live.session, isPlace(live.place) ? live : { ...live, place: 'home' });
+    this.#soon();
+  }
+
+  remove(session: SessionId): void {
+    this.#sessions.remove(session);
+    this.#soon();
+  }
+
+  watch(user: UserId): boolean {
+    if (this.#watched.has(user)) return true;
+    if (this.state === 'draining' || this.#watched.size >= watchedMax) return false;
+    this.#watched.put(user, true);
+    this.#soon();
+    return true;
+  }
+
+  unwatch(user: UserId): void {
+    this.#watched.remove(user);
+    this.#soon();
+  }
+
+  counts(): { sessions: number; watched: number; waiting: number } {
+    const [sessions, watched] = [this.#sessions, this.#watched];
+    return { sessions: sessions.size, watched: watched.size, waiting: sessions.waiting + watched.waiting };
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    if (this.#isEnded) return;
+    const ended = new Promise<void>((resolve) => this.#onEnd.push(resolve));
+    this.#sessions.clear();
+    this.#watched.clear();
+    this.#machine.drain(this.#nowMs() + deadlineMs, this.#nowMs());
+    this.#settle();
+    await ended;
+  }
+
+  async close(): Promise<void> {
+    this.#sessions.clear();
+    this.#watched.clear();
+    this.#machine.end();
+    this.#settle();
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.nowMs();
+  }
+
+  /** At the end of this turn, however much changes in it. */
+  #soon(): void {
+    if (this.#isDue || this.#isEnded) return;
+    this.#isDue = true;
+    queueMicrotask(() => {
+      this.#isDue = false;
+      this.#settle();
+    });
+  }
+
+  /** Does what is to be done: all lines in one write, then the timer. */
+  #settle(): void {
+    this.#machine.flush(this.#nowMs());
+    const bytes: Buffer[] = [];
+    for (let effects = this.#machine.take(); effects.length > 0; effects = this.#machine.take()) {
+      for (const effect of effects) this.#do(effect, bytes);
+    }
+    if (bytes.length > 0 && this.#socket) this.#machine.blocked(!this.#socket.send(Buffer.concat(bytes)));
+    this.#arm();
+  }
+
+  #do(effect: LinkEffect, bytes: Buffer[]): void {
+    switch (effect.type) {
+      case 'connect':
+        this.#socket = this.#connect();
+        return;
+      case 'cut':
+        this.#socket?.cut();
+        this.#socket = undefined;
+        bytes.length = 0;
+        return;
+      case 'send':
+        bytes.push(encodeNodeLine(effect.line));
+        return;
+      case 'ask':
+        bytes.push(encodeLine(olderQuestion));
+        return;
+      case 'states':
+        if (!this.#isEnded) this.#listener?.onStates(effect.states);
+        return;
+      case 'live':
+        if (!this.#isEnded) this.#listener?.onLive(effect.isLive, effect.why);
+        return;
+      case 'older':
+        return;
+      case 'ended':
+        this.#isEnded = true;
+        for (const resolve of this.#onEnd.splice(0)) resolve();
+        return;
+    }
+  }
+
+  #connect(): LineSocket {
+    const machine = this.#machine;
+    const then = (happen: (nowMs: number) => void) => (): void => {
+      happen(this.#nowMs());
+      this.#settle();
+    };
+    return new LineSocket(this.#options.address, lineBytesMax, {
+      connected: then((nowMs) => machine.connected(nowMs)),
+      heard: (frame) => this.#heard(frame),
+      paused: () => this.#settle(),
+      drained: then(() => machine.blocked(false)),
+      closed: (why) => {
+        machine.closed(why, this.#nowMs());
+        this.#settle();
+      },
+    });
+  }
+
+  #heard(frame: Frame): void {
+    const nowMs = this.#nowMs();
+    if (frame.type === 'tooLong') return this.#machine.heardTooLong(nowMs);
+    if (frame.type === 'garbage') return this.#machine.heardOdd(undefined, nowMs);
+    const decoded = decodeServerLine(frame.text);
+    if (decoded.ok) this.#machine.heard(decoded.line, nowMs);
+    else this.#machine.heardOdd(frame.text, nowMs);
+  }
+
+  /** One timer, for the earliest moment at which something is due. */
+  #arm(): void {
+    const atMs = this.#machine.wakeAtMs;
+    if (this.#timer && atMs !== undefined && this.#timer.atMs <= atMs) return;
+    this.#timer?.cancel();
+    this.#timer = atMs === undefined ? undefined : this.#timerAt(atMs);
+  }
+
+  #timerAt(atMs: number): { readonly atMs: number; readonly cancel: () => void } {
+    const { clock } = this.#options;
+    const judge = (): void => {
+      this.#timer = undefined;
+      this.#machine.tick(clock.nowMs());
+      this.#settle();
+    };
+    const cancel = clock.after(Math.max(0, atMs - clock.nowMs()), () => {
+      if (clock.nowMs() < atMs + lateMs) return judge();
+      this.#timer = { atMs, cancel: clock.after(1, judge) };
+    });
+    return { atMs, cancel };
+  }
+}
