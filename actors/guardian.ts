@@ -7,6 +7,7 @@
 import { type ActorSystem, type Ctx, spawn } from '../system/actor.ts';
 import { type Gateway, type GatewayDeps, spawnGateway } from './gateway.ts';
 import { type Presence, type PresenceDeps, spawnPresence } from './presence.ts';
+import { Reads, type ReadsDeps } from './reads.ts';
 import type { RoomNotices } from './room-notices.ts';
 import { type Rooms, type RoomsDeps, spawnRooms } from './rooms.ts';
 
@@ -19,7 +20,8 @@ type GuardianMessage = { readonly type: 'guardian.childLost'; readonly child: st
 export interface GuardianDeps {
   readonly rooms: Omit<RoomsDeps, 'notices'>;
   readonly presence: PresenceDeps;
-  readonly gateway: Omit<GatewayDeps, 'rooms' | 'presence'>;
+  readonly gateway: Omit<GatewayDeps, 'rooms' | 'presence' | 'reads'>;
+  readonly reads: Omit<ReadsDeps, 'rooms'>;
   /** Called when a child of the guardian, or the guardian, stopped for good outside of a drain. */
   readonly onChildLost: (child: string) => void;
 }
@@ -28,6 +30,7 @@ export interface Guardian {
   readonly rooms: Rooms;
   readonly presence: Presence;
   readonly gateway: Gateway;
+  readonly reads: Reads;
 }
 
 // ---- restarts and spawn ----
@@ -53,9 +56,10 @@ export function spawnGuardian(system: ActorSystem, deps: GuardianDeps): Guardian
   const notices: RoomNotices = { read: (user, notice) => gateway.tellUser(user, { type: 'session.read', ...notice }) };
   const rooms = spawnRooms(ref, { ...deps.rooms, notices });
   const presence = spawnPresence(ref, deps.presence);
-  const gateway = spawnGateway(ref, { ...deps.gateway, rooms, presence });
+  const reads = new Reads({ ...deps.reads, rooms });
+  const gateway = spawnGateway(ref, { ...deps.gateway, rooms, presence, reads });
   ctxOfGuardian?.watch(rooms.ref, () => ({ type: 'guardian.childLost', child: 'rooms' }));
   ctxOfGuardian?.watch(presence.ref, () => ({ type: 'guardian.childLost', child: 'presence' }));
   ctxOfGuardian?.watch(gateway.ref, () => ({ type: 'guardian.childLost', child: 'gateway' }));
-  return { rooms, presence, gateway };
+  return { rooms, presence, gateway, reads };
 }

@@ -12,8 +12,8 @@ import { type Answer, type ClientCommand, isOpen } from './client-command.ts';
 import type { ClientSink } from './client-sink.ts';
 import type { Presence } from './presence.ts';
 import { type PresenceDue, watchAnswerMs } from './presence-feed.ts';
+import type { Reads } from './reads.ts';
 import type { RoomWrite } from './room-fold.ts';
-import { type RoomListDeps, readRoomList } from './room-list.ts';
 import type { ReadNotice } from './room-notices.ts';
 import type { ReaderGone } from './room-readers.ts';
 import type { Rooms } from './rooms.ts';
@@ -35,8 +35,7 @@ export type SessionCommand =
   | { readonly type: 'session.close'; readonly code: CloseCode; readonly reconnectInMs?: number };
 type SessionInternal =
   | { readonly type: 'session.expired' }
-  | { readonly type: 'session.opened'; readonly room: RoomId; readonly opening: number }
-  | { readonly type: 'session.listed'; readonly answer: Answer; readonly replyTo: ActorRef<Answer> };
+  | { readonly type: 'session.opened'; readonly room: RoomId; readonly opening: number };
 type SessionMessage = SessionCommand | SessionInternal;
 
 // ---- what it needs ----
@@ -53,8 +52,9 @@ export interface Identity {
   readonly expiresAtMs: number;
 }
 
-export interface SessionDeps extends RoomListDeps {
+export interface SessionDeps {
   readonly rooms: Rooms;
+  readonly reads: Reads;
   readonly presence: Presence;
   readonly roomsPerSocketMax: number;
   readonly wallMs: () => number;
@@ -114,9 +114,6 @@ class Session {
       case 'session.read':
         if (msg.from !== this.id && !(msg.isShownInRoom && state.open.has(msg.room))) this.sink.send(msg.frame);
         return state;
-      case 'session.listed':
-        tell(msg.replyTo, msg.answer);
-        return state;
       case 'session.expired':
         if (this.identity.expiresAtMs > this.deps.wallMs()) {
           ctx.after(this.identity.expiresAtMs - this.deps.wallMs(), { type: 'session.expired' });
@@ -157,7 +154,7 @@ class Session {
     const { userId, name } = this.identity;
     switch (command.type) {
       case 'room.list':
-        this.list(replyTo, ctx);
+        this.deps.reads.list(this.id, userId, replyTo);
         return state;
       case 'room.open':
         return this.onOpen(state, command, replyTo, ctx);
@@ -166,7 +163,7 @@ class Session {
         tell(replyTo, { ok: true, result: { type: 'done' } });
         return this.forget(state, command.room);
       case 'history.get':
-        this.send(command.room, { type: 'room.history', user: userId, range: command.range, replyTo }, replyTo);
+        this.deps.reads.history(this.id, userId, command.room, command.range, replyTo);
         return state;
       case 'typing':
         this.send(command.room, { type: 'room.typing', user: userId, replyTo }, replyTo);
@@ -238,21 +235,6 @@ class Session {
   private send(room: RoomId, command: Parameters<Rooms['send']>[1], replyTo: ActorRef<Answer>): void {
     const refusal = this.deps.rooms.send(room, command);
     if (refusal) tell(replyTo, { ok: false, refusal });
-  }
-
-  private list(replyTo: ActorRef<Answer>, ctx: Ctx<SessionMessage>): void {
-    ctx.pipe(
-      readRoomList(this.deps, this.identity.userId),
-      (rooms) => ({ type: 'session.listed', replyTo, answer: { ok: true, result: { type: 'rooms', rooms } } }),
-      (error) => {
-        ctx.log.warn({ ev: 'list.failed', session: this.id, cause: String(error) }, 'a list of rooms could not be read');
-        return {
-          type: 'session.listed',
-          replyTo,
-          answer: { ok: false, refusal: refuse('STORE_UNAVAILABLE', 'the list could not be read; ask again', 1_000) },
-        };
-      },
-    );
   }
 }
 

@@ -11,13 +11,14 @@ import { refuse } from '../system/errors.ts';
 import type { Logger } from '../system/logger.ts';
 import type { Metrics } from '../system/metrics.ts';
 import type { OriginRule } from './handshake.ts';
+import { type ApiOptions, addApi } from './http-api.ts';
 import { addCors } from './http-cors.ts';
 import { addDevTokens } from './http-dev-token.ts';
 import { addOperatorRoutes, type OperateOptions } from './http-operate.ts';
 import { answerError, problem } from './http-problem.ts';
 import type { TokenSigner } from './token.ts';
 
-export interface HttpOptions extends OperateOptions {
+export interface HttpOptions extends OperateOptions, ApiOptions {
   /** Given in development mode only: POST /api/dev/token exists. */
   readonly devTokens?: TokenSigner;
   readonly originRule: OriginRule;
@@ -85,6 +86,7 @@ export async function createHttpApp(options: HttpOptions): Promise<HttpApp> {
   app.setErrorHandler((error: FastifyError, _request, reply) => answerError(error, reply, options.log));
   app.get('/', (_request, reply) => reply.type('text/plain; charset=utf-8').send(hint));
   addOperatorRoutes(app, options);
+  addApi(app, options);
   if (options.devTokens) addDevTokens(app, options.devTokens, options.originRule);
   options.routes?.(app);
   await app.ready();

@@ -39,7 +39,7 @@ export interface GatewayConfig {
   /** Handshakes in progress. More are refused before they are parsed. Default 150. */
   readonly handshakesMax?: number;
 }
-export interface GatewayOptions extends Omit<HttpOptions, 'originRule'> {
+export interface GatewayOptions extends Omit<HttpOptions, 'originRule' | 'rates'> {
   readonly config: GatewayConfig;
   readonly openSession: OpenSession;
   readonly clock: Clock;
@@ -85,7 +85,7 @@ type GatewaySocket = Socket<Record<string, never>, Record<string, never>, Record
 export async function startGatewayServer(options: GatewayOptions): Promise<GatewayServer> {
   const { config, clock, log } = options;
   const originRule: OriginRule = { origins: config.origins, allowLoopback: options.devTokens !== undefined };
-  const { app, server } = await createHttpApp({ ...options, originRule });
+  const { app, server } = await createHttpApp({ ...options, originRule, rates: config });
   /** Sessions open now, each with its outbox. */
   const open = new Map<GatewaySocket, Outbox>();
   const tally = newOutboxTally();

@@ -111,6 +111,8 @@ export const metricTable = {
   playhouse_append_seconds: { type: 'histogram', buckets: fastSeconds, meaning: 'From an append to its outcome.' },
   playhouse_log_reads: { type: 'gauge', meaning: 'Reads of the log under way.' },
   playhouse_log_read_seconds: { type: 'histogram', labels: ['read'], buckets: fastSeconds, meaning: 'Duration of reads, by method.' },
+  playhouse_reads: { type: 'gauge', labels: ['kind'], meaning: 'Pages (history) and lists being read for clients. Bounds: 32 and 128.' },
+  playhouse_reads_refused_total: { type: 'counter', meaning: 'Reads answered BUSY: too many at once, on the node or by one asker.' },
   // ---- actors ----
   playhouse_actors: { type: 'gauge', labels: ['kind'], meaning: 'Actors alive.' },
   playhouse_actor_messages_total: {

@@ -26,7 +26,7 @@ export function tellNode(metrics: Metrics, { system, sessions, rooms, load, watc
   metrics.read('playhouse_part_health', () =>
     Object.fromEntries(Object.entries(health.readiness().parts).map(([part, state]) => [part, healthValue[state]])),
   );
-  metrics.read('playhouse_store_up', () => (health.readiness().parts['store'] === 'up' ? 1 : 0));
+  metrics.read('playhouse_store_up', () => (health.readiness().parts['store'] === 'down' ? 0 : 1));
   metrics.read('playhouse_supervision_events_total', () => system.supervision.counts);
   metrics.read('playhouse_loop_busy_ratio', () => load.busyShare);
   metrics.read('playhouse_loop_stalls_total', () => watch.stalls);

@@ -116,6 +116,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       verifier,
       ...(devTokens && { devTokens }),
       routes: (app) => addRevocations(app, { verifier, revocations, log }),
+      read: (user, command) => guardian.reads.ask(user, command),
       readiness: () => health.readiness(),
       metrics,
       operatorAccess: config.operatorAccess,
@@ -217,8 +218,8 @@ function startActors(options: NodeOptions, { system, store, wire, link, clock, l
       presenceWatchesMax: config.presenceWatchesMax,
       presenceUsersMax: config.presenceUsersMax,
     },
+    reads: { ...reads, clock, logger: options.log },
     gateway: {
-      ...reads,
       roomsPerSocketMax: config.roomsPerSocketMax,
       connectionsMax: config.connectionsMax,
       wallMs: clock.wallMs,
@@ -234,6 +235,7 @@ function startActors(options: NodeOptions, { system, store, wire, link, clock, l
     },
   });
   const { rooms } = guardian;
+  guardian.reads.tell(metrics);
   wire.subscribe(rooms.isActive.bind(rooms), rooms.onEntries.bind(rooms));
   store.log.tail((room, head) => rooms.onHead(room, head.seq));
   return guardian;

@@ -2,7 +2,7 @@
  * AppendJob: one append on its way through the commit queue: its checks and its writes.
  *
  * Guarantees: a conflicting append writes nothing. (room, by, cid) is checked against everything committed before, and
- * against whatever shares its batch. Heads move after the commit, before the caller hears of it.
+ * against whatever is planned and not durable yet. Heads move after the commit, before the caller hears of it.
  * Does not: answer a conflict before the batch it was seen in is durable: the winner may be in that batch.
  */
 import { LogCorrupt } from '../errors.ts';
@@ -12,12 +12,13 @@ import { type CidFilters, hashId } from './cid-filter-embedded.ts';
 import type { CommitBatch, CommitJob } from './commit-queue.ts';
 import type { EmbeddedDatabase, Level } from './embedded-database.ts';
 import { isTableDamage } from './embedded-folder.ts';
-import { cidIndexKey, controlKey, encodeSeq, entryKey, headKey, keysUnder, seqMax, seqOfKey, targetKey } from './embedded-keys.ts';
+import { controlKey, encodeSeq, entryKey, headKey, keysUnder, seqMax, seqOfKey, targetKey } from './embedded-keys.ts';
 import type { EmbeddedEntries } from './entries-embedded.ts';
 import { type Entry, isControl } from './entry.ts';
 import { decodeEntry, encodeEntry, openValue, type StoredEntry, scrub, sealValue } from './entry-document.ts';
 import { advance, type HeadState, sealHead } from './head-document-embedded.ts';
 import type { EmbeddedHeads } from './heads-embedded.ts';
+import type { PlannedRooms } from './planned-rooms-embedded.ts';
 import type { AppendOutcome } from './room-log.ts';
 
 export interface AppendDeps {
@@ -25,6 +26,7 @@ export interface AppendDeps {
   readonly heads: EmbeddedHeads;
   readonly filters: CidFilters;
   readonly entries: EmbeddedEntries;
+  readonly planned: PlannedRooms;
   /** Hears of each commit. Must not throw. */
   readonly onHead: (room: RoomId, head: HeadState) => void;
 }
@@ -41,23 +43,7 @@ export interface Append {
   readonly entries: readonly Entry[];
   readonly documents: readonly StoredDocument[];
   readonly chars: number;
-}
-
-/** Heads and ids of the batch being planned. */
-export class BatchView {
-  #batch: CommitBatch | undefined;
-  readonly heads = new Map<RoomId, HeadState>();
-  readonly ids = new Set<string>();
-
-  /** Planning is serial: another batch means that the one before is durable or failed. */
-  of(batch: CommitBatch): this {
-    if (this.#batch !== batch) {
-      this.#batch = batch;
-      this.heads.clear();
-      this.ids.clear();
-    }
-    return this;
-  }
+  readonly hasDelete: boolean;
 }
 
 export class AppendJob implements CommitJob {
@@ -67,45 +53,49 @@ export class AppendJob implements CommitJob {
   readonly idHashes: readonly number[];
   /** Set by the look-up: one of the ids is in the log. */
   idTaken = false;
-  /** One of the ids was on its way when this job came: the look-up may have missed it. */
-  idsUncertain = false;
-  readonly #after: number;
-  readonly #entries: readonly Entry[];
-  readonly #documents: readonly StoredDocument[];
+  /** Set by the look-up: it covered the ids of the log up to this entry. undefined: it could not be made. */
+  lookedUpTo: number | undefined;
+  readonly #append: Append;
   readonly #deps: AppendDeps;
-  readonly #view: BatchView;
   readonly #resolve: (outcome: AppendOutcome) => void;
   readonly #reject: (bug: unknown) => void;
   #head: HeadState | undefined;
 
   constructor(
     deps: AppendDeps,
-    view: BatchView,
     append: Append,
+    idKeys: readonly string[],
     settle: { readonly resolve: (outcome: AppendOutcome) => void; readonly reject: (bug: unknown) => void },
   ) {
     this.room = append.room;
     this.chars = append.chars;
-    this.idKeys = append.entries.map((entry) => cidIndexKey(append.room, entry.by, entry.cid));
-    this.idHashes = this.idKeys.map(hashId);
-    this.#after = append.after;
-    this.#entries = append.entries;
-    this.#documents = append.documents;
+    this.idKeys = idKeys;
+    this.idHashes = idKeys.map(hashId);
+    this.#append = append;
     this.#deps = deps;
-    this.#view = view;
     this.#resolve = settle.resolve;
     this.#reject = settle.reject;
   }
 
+  readsStore(): boolean {
+    const planned = this.#deps.planned.get(this.room);
+    const head = planned?.head ?? this.#deps.heads.cached(this.room);
+    if (!head) return true;
+    // Another number than the next one is a conflict, whatever the store holds.
+    if (this.#append.after !== head.seq) return false;
+    return this.#append.hasDelete || this.lookedUpTo !== (planned?.base ?? head.seq);
+  }
+
   plan(batch: CommitBatch): void | Promise<void> {
-    const view = this.#view.of(batch);
-    const head = view.heads.get(this.room) ?? this.#deps.heads.cached(this.room);
-    const needsReads = !head || this.idsUncertain || this.#entries.some((entry) => entry.kind === 'delete');
-    return needsReads ? this.#planWithReads(batch, view, head) : this.#planWrites(batch, view, head);
+    if (this.readsStore()) return this.#planWithReads(batch);
+    const planned = this.#deps.planned.get(this.room);
+    const head = planned?.head ?? (this.#deps.heads.cached(this.room) as HeadState);
+    this.#planned(planned?.base ?? head.seq, this.#planWrites(batch, head));
   }
 
   committed(): void {
     if (!this.#head) return this.#resolve({ type: 'conflict' });
+    this.#deps.planned.committed(this);
     this.#deps.filters.add(this.room, this.idHashes);
     this.#deps.heads.committed(this.room, this.#head);
     this.#deps.onHead(this.room, this.#head);
@@ -113,43 +103,52 @@ export class AppendJob implements CommitJob {
   }
 
   failed(cause: unknown): void {
+    if (this.#head) this.#deps.planned.drop(this.room);
     if (cause instanceof TypeError) this.#reject(cause);
     else this.#resolve({ type: 'unknown', cause });
   }
 
-  async #planWithReads(batch: CommitBatch, view: BatchView, known: HeadState | undefined): Promise<void> {
-    const head = known ?? (await this.#deps.heads.get(this.room));
-    if (this.idsUncertain) {
+  async #planWithReads(batch: CommitBatch): Promise<void> {
+    const planned = this.#deps.planned.get(this.room);
+    const head = planned?.head ?? (await this.#deps.heads.get(this.room));
+    const base = planned?.base ?? head.seq;
+    if (this.lookedUpTo !== base) {
       const taken = await this.#index(0, (level) => level.hasMany([...this.idKeys]));
       this.idTaken ||= taken.includes(true);
     }
-    this.#planWrites(batch, view, head);
-    if (!this.#head) return;
-    for (const entry of this.#entries) if (entry.kind === 'delete') await this.#scrub(batch, entry);
+    const end = this.#planWrites(batch, head);
+    if (!end) return;
+    for (const entry of this.#append.entries) if (entry.kind === 'delete') await this.#scrub(batch, entry);
+    this.#planned(base, end);
   }
 
-  #planWrites(batch: CommitBatch, view: BatchView, start: HeadState): void {
-    const { room } = this;
-    if (this.#after !== start.seq || this.idTaken || this.idKeys.some((key) => view.ids.has(key))) return;
-    const [first] = this.#entries;
-    if (first) checkCount(room, start.n, first);
-    if (start.seq + this.#entries.length > seqMax) throw new Error(`room ${room} has ${start.seq} entries: it is full`);
+  #planned(base: number, end: HeadState | undefined): void {
+    if (!end) return;
+    this.#head = end;
+    this.#deps.planned.add(this, base, end);
+  }
+
+  /** Answers the head behind its entries; undefined: it conflicts, and nothing was put. */
+  #planWrites(batch: CommitBatch, start: HeadState): HeadState | undefined {
+    const { room, after, entries, documents } = this.#append;
+    if (after !== start.seq || this.idTaken || this.#deps.planned.hasIds(room, this.idKeys)) return undefined;
+    const [first] = entries;
+    if (!first) return start;
+    checkCount(room, start.n, first);
+    if (start.seq + entries.length > seqMax) throw new Error(`room ${room} has ${start.seq} entries: it is full`);
     let head = start;
-    for (const [index, entry] of this.#entries.entries()) {
+    for (const [index, entry] of entries.entries()) {
       const key = entryKey(room, entry.seq);
-      const early = this.#documents[index] as StoredDocument;
+      const early = documents[index] as StoredDocument;
       const document = early.lastMessage === head.lastMessage ? early.document : encodeEntry(entry, head.lastMessage);
       batch.put(key, sealValue(key, document));
-      const idKey = this.idKeys[index] as string;
-      batch.put(idKey, encodeSeq(entry.seq));
-      view.ids.add(idKey);
+      batch.put(this.idKeys[index] as string, encodeSeq(entry.seq));
       if (isControl(entry)) batch.put(controlKey(room, entry.seq), encodeSeq(head.lastControl));
       if (entry.target !== undefined) batch.put(targetKey(room, entry.target, entry.seq), '');
       head = advance(head, entry);
     }
     batch.put(headKey(room), sealHead(room, head));
-    view.heads.set(room, head);
-    this.#head = head;
+    return head;
   }
 
   /** Takes the texts of a deleted message and its edits out, in the same batch. Reads what is committed, under what this batch holds. */

@@ -7,15 +7,18 @@
  */
 import type { RoomId } from '../ids.ts';
 
-/** One false alarm in 1,500: more would send nearly every batch to the disk. */
-const bitsPerId = 16;
+/**
+ * One false alarm in 170,000 for each layer: a batch asks hundreds of ids of rooms with several layers, and one alarm sends
+ * it to the disk. At 16 bits that was every batch. Powers of two, so that a place is found by masking.
+ */
+const bitsPerId = 32;
 const probes = 8;
 const firstLayerIds = 256;
 /** A room that was here before this process gets its filter after so many look-ups, by reading its ids once … */
 const buildAfterLookUps = 8;
 /** … unless it is larger than this: then the disk is asked each time. */
 const builtEntriesMax = 200_000;
-/** All filters together; beyond it those not used longest are dropped. */
+/** All filters together, 4 million ids; beyond it those not used longest are dropped. */
 const bytesMax = 16 * 1024 * 1024;
 
 class Layer {
@@ -25,7 +28,7 @@ class Layer {
 
   constructor(idsMax: number) {
     this.#idsMax = idsMax;
-    this.#words = new Uint32Array(Math.ceil((idsMax * bitsPerId) / 32));
+    this.#words = new Uint32Array((idsMax * bitsPerId) / 32);
   }
 
   get bytes(): number {
@@ -39,18 +42,18 @@ class Layer {
   add(hash: number): void {
     this.#ids += 1;
     const step = stepOf(hash);
-    const bits = this.#words.length * 32;
-    for (let i = 0, at = hash; i < probes; i += 1, at = (at + step) >>> 0) {
-      const bit = at % bits;
+    const mask = this.#words.length * 32 - 1;
+    for (let i = 0, at = hash; i < probes; i += 1, at = (at + step) | 0) {
+      const bit = at & mask;
       this.#words[bit >>> 5] = (this.#words[bit >>> 5] as number) | (1 << (bit & 31));
     }
   }
 
   has(hash: number): boolean {
     const step = stepOf(hash);
-    const bits = this.#words.length * 32;
-    for (let i = 0, at = hash; i < probes; i += 1, at = (at + step) >>> 0) {
-      const bit = at % bits;
+    const mask = this.#words.length * 32 - 1;
+    for (let i = 0, at = hash; i < probes; i += 1, at = (at + step) | 0) {
+      const bit = at & mask;
       if (((this.#words[bit >>> 5] as number) & (1 << (bit & 31))) === 0) return false;
     }
     return true;

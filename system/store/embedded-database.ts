@@ -4,7 +4,7 @@
  * After any failed write LevelDB's log may end in half a record, and what it would append behind that is lost at the
  * next recovery. So the handle takes no write any more: reads go on, and as soon as the folder takes a probe file
  * again, the database is closed, its log checked, and opened anew.
- * Guarantees: `write` resolves when the batch is on disk. While down, writes are refused at once.
+ * Guarantees: a staged write resolves when it is on disk. While down, writes are refused at once.
  * Does not: know keys beyond the format version, or retry a write.
  */
 import type { ClassicLevel } from 'classic-level';
@@ -12,6 +12,7 @@ import type { Clock } from '../clock.ts';
 import { Fault, LogCorrupt } from '../errors.ts';
 import type { RoomId } from '../ids.ts';
 import type { Logger } from '../logger.ts';
+import type { StagedWrites } from './commit-queue.ts';
 import { claimFolder, isTableDamage, type OpenFolder, openFolder, probeFolder, repairTables } from './embedded-folder.ts';
 
 export type Level = ClassicLevel<string, string>;
@@ -101,18 +102,33 @@ export class EmbeddedDatabase {
     }
   }
 
-  /** Writes keys and values in turn, atomically, synced. Never two at once. After a rejection nobody knows what is in. */
-  async write(pairs: readonly string[]): Promise<void> {
+  /**
+   * Begins a write, to be filled while another one is on its way. It takes effect atomically, synced. `write` may be called
+   * only while no other is; after a rejection nobody knows what is in, and whatever was begun before it must be discarded.
+   */
+  stage(): StagedWrites {
     const level = this.#level;
-    if (this.#state !== 'up' || !level) throw this.refusal() ?? new Fault('STORE_UNAVAILABLE', 'the store is not open');
-    try {
-      const batch = level.batch();
-      for (let i = 0; i < pairs.length; i += 2) batch.put(pairs[i] as string, pairs[i + 1] as string);
-      await batch.write({ sync: true });
-    } catch (cause) {
-      this.#fail(cause);
-      throw this.refusal() ?? cause;
-    }
+    const chained = this.#state === 'up' ? level?.batch() : undefined;
+    return {
+      put(key, value) {
+        chained?.put(key, value);
+      },
+      write: async () => {
+        if (this.#state !== 'up' || !chained || level !== this.#level) {
+          throw this.refusal() ?? new Fault('STORE_UNAVAILABLE', 'the store is not open');
+        }
+        try {
+          await chained.write({ sync: true });
+        } catch (cause) {
+          this.#fail(cause);
+          throw this.refusal() ?? cause;
+        }
+      },
+      discard: () => {
+        // Frees memory only; a database that was closed meanwhile has done it.
+        void chained?.close().catch(() => {});
+      },
+    };
   }
 
   async close(): Promise<void> {

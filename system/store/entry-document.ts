@@ -35,27 +35,26 @@ export interface StoredEntry {
   readonly previousMessage: number;
 }
 
+/** Characters that stand in JSON as they are. */
+const plain = /^[ !#-[\]-~]*$/;
+const quoted = (text: string): string => (plain.test(text) ? `"${text}"` : JSON.stringify(text));
+
+/** A number as JSON has it: nothing else would be read back. */
+const digits = (value: number): string => (Number.isFinite(value) ? `${value}` : 'null');
+
+/** An EntryDocument as JSON, put together by hand: in half the time, and each append pays it for each entry. */
 export function encodeEntry(entry: Entry, previousMessage: number): string {
-  const document: EntryDocument = {
-    s: entry.seq,
-    n: entry.n,
-    k: entry.kind,
-    b: entry.by,
-    a: entry.at,
-    c: entry.cid,
-    w: entry.writer,
-    p: previousMessage,
-  };
-  if (entry.name !== undefined) document.bn = entry.name;
-  if (entry.text !== undefined) document.t = entry.text;
-  if (entry.replyTo !== undefined) document.r = entry.replyTo;
-  if (entry.target !== undefined) document.g = entry.target;
-  if (entry.emoji !== undefined) document.e = entry.emoji;
-  if (entry.on !== undefined) document.o = entry.on;
-  if (entry.member !== undefined) document.m = entry.member;
-  if (entry.room !== undefined) document.f = entry.room;
-  if (entry.scrubbed) document.x = true;
-  return JSON.stringify(document);
+  let json = `{"s":${entry.seq},"n":${entry.n},"k":"${entry.kind}","b":${quoted(entry.by)},"a":${digits(entry.at)},"c":${quoted(entry.cid)},"w":${quoted(entry.writer)},"p":${previousMessage}`;
+  if (entry.name !== undefined) json += `,"bn":${quoted(entry.name)}`;
+  if (entry.text !== undefined) json += `,"t":${quoted(entry.text)}`;
+  if (entry.replyTo !== undefined) json += `,"r":${digits(entry.replyTo)}`;
+  if (entry.target !== undefined) json += `,"g":${digits(entry.target)}`;
+  if (entry.emoji !== undefined) json += `,"e":${quoted(entry.emoji)}`;
+  if (entry.on !== undefined) json += `,"o":${entry.on}`;
+  if (entry.member !== undefined) json += `,"m":${JSON.stringify(entry.member)}`;
+  if (entry.room !== undefined) json += `,"f":${JSON.stringify(entry.room)}`;
+  if (entry.scrubbed) json += ',"x":true';
+  return `${json}}`;
 }
 
 /** Throws when `json` is no entry. */
@@ -91,7 +90,10 @@ export function scrub(entry: Entry): Entry {
 
 const checksumChars = 7;
 /** crc32 of key and content, as 7 digits of base 36. ASCII, so that key, checksum and content stay one UTF-8 string. */
-const checksum = (key: string, content: string): string => crc32(content, crc32(key)).toString(36).padStart(checksumChars, '0');
+const checksum = (key: string, content: string): string =>
+  crc32(key + content)
+    .toString(36)
+    .padStart(checksumChars, '0');
 
 /** What is stored under `key` for this content. */
 export const sealValue = (key: string, content: string): string => checksum(key, content) + content;

@@ -45,6 +45,10 @@ export class PutJob implements CommitJob {
     this.#settle = settle;
   }
 
+  readsStore(): boolean {
+    return false;
+  }
+
   plan(batch: CommitBatch): void {
     batch.put(this.#key, this.#value);
   }

@@ -19,6 +19,7 @@ import { type Entry, type EntryRef, emptyHead, type Head } from './entry.ts';
 import { emptyHeadState, toHead } from './head-document-embedded.ts';
 import type { EmbeddedHeads } from './heads-embedded.ts';
 import { EmbeddedMessages } from './messages-embedded.ts';
+import { PlannedRooms } from './planned-rooms-embedded.ts';
 import type { AppendOutcome, Range, RoomLog } from './room-log.ts';
 
 export interface EmbeddedRoomLogDeps {
@@ -42,7 +43,14 @@ export class EmbeddedRoomLog implements RoomLog {
     this.#messages = new EmbeddedMessages(this.#entries);
     const { database, heads, filters } = deps;
     this.#intake = new AppendIntake(
-      { database, heads, filters, entries: this.#entries, onHead: (room, head) => this.#tell(room, toHead(head)) },
+      {
+        database,
+        heads,
+        filters,
+        entries: this.#entries,
+        planned: new PlannedRooms(),
+        onHead: (room, head) => this.#tell(room, toHead(head)),
+      },
       deps.submit,
     );
   }

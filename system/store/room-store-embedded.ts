@@ -28,7 +28,8 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   );
   const queue = new CommitQueue<AppendJob | RowsJob | PutJob>({
     lookUp: (jobs) => log.lookUp(jobs.filter((job) => job instanceof AppendJob)),
-    write: (pairs) => database.write(pairs),
+    stage: () => database.stage(),
+    nowMs: () => options.clock.nowMs(),
   });
   const log = new EmbeddedRoomLog({
     database,

@@ -33,6 +33,10 @@ export class RowsJob implements CommitJob {
     this.#settle = settle;
   }
 
+  readsStore(): boolean {
+    return true;
+  }
+
   async plan(batch: CommitBatch): Promise<void> {
     const stored = await this.#database.read((level) => level.getMany(this.#changes.map(({ key }) => key)));
     for (const [index, { key, apply }] of this.#changes.entries()) {

@@ -5,61 +5,19 @@
  * Guarantees: what was acknowledged is counted again in what is stored. Does not: read anything while it measures.
  */
 import { ClassicLevel } from 'classic-level';
-import type { Answer } from '../../actors/client-command.ts';
-import type { WriteCommand } from '../../actors/room-fold.ts';
-import { RoomTally } from '../../actors/room-tally.ts';
-import { spawnRooms } from '../../actors/rooms.ts';
-import { createFrameEncoder } from '../../gateway/frame-encoder.ts';
-import { callbackRef, createActorSystem } from '../../system/actor.ts';
-import { systemClock } from '../../system/clock.ts';
 import { encodeEntry } from '../../system/store/entry-document.ts';
-import { batchEntriesMax, type RoomLog } from '../../system/store/room-log.ts';
+import { batchEntriesMax } from '../../system/store/room-log.ts';
+import { runActors } from './append-actors.ts';
+import { type AppendRun, createRooms, type DriveRequest, drive, messagesIn } from './append-drive.ts';
 import { answerCalls } from './calls.ts';
 import { textOf } from './message-text.ts';
-import { openStore, quietLog } from './open-store.ts';
-import { cidOf, createEntry, messageEntry, roomOf, roomSettings, userOf } from './sample-entries.ts';
+import { openStore } from './open-store.ts';
+import { cidOf, messageEntry, roomOf, userOf } from './sample-entries.ts';
 
 /** raw: the fastest form LevelDB offers. array: the form its documentation shows for a group of writes. */
 export type AppendArm = 'raw' | 'array' | 'store' | 'actors';
-export interface AppendRequest {
+export interface AppendRequest extends DriveRequest {
   readonly arm: AppendArm;
-  readonly dir: string;
-  readonly rooms: number;
-  readonly senders: number;
-  readonly warmUpMs: number;
-  readonly durationMs: number;
-}
-export interface AppendRun {
-  readonly perSecond: number;
-  readonly acked: number;
-  /** Messages found in the store afterwards; other than `acked`: the run fails. */
-  readonly stored: number;
-  /** Of the server's process, all its threads. Moves less than the rate when others use the machine. */
-  readonly cpuMicrosPerMessage?: number | undefined;
-  readonly loadCpuShare?: number;
-}
-
-/** Sends message `index` of `sender`; calls back when it is durable. */
-type Send = (sender: number, index: number, done: () => void) => void;
-
-async function drive({ senders, warmUpMs, durationMs }: AppendRequest, send: Send): Promise<Omit<AppendRun, 'stored'>> {
-  let [sent, acked, isRunning] = [0, 0, true];
-  const next = (sender: number): void => {
-    sent += 1;
-    send(sender, sent, () => {
-      acked += 1;
-      if (isRunning) next(sender);
-    });
-  };
-  for (let sender = 0; sender < senders; sender += 1) next(sender);
-  await new Promise((resolve) => setTimeout(resolve, warmUpMs));
-  const cpuBefore = process.cpuUsage();
-  const [startMs, ackedBefore] = [performance.now(), acked];
-  await new Promise((resolve) => setTimeout(resolve, durationMs));
-  const [counted, elapsedMs, cpu] = [acked - ackedBefore, performance.now() - startMs, process.cpuUsage(cpuBefore)];
-  isRunning = false;
-  while (acked < sent) await new Promise((resolve) => setTimeout(resolve, 5));
-  return { perSecond: (counted * 1_000) / elapsedMs, cpuMicrosPerMessage: (cpu.user + cpu.system) / counted, acked };
 }
 
 /** What a disk and LevelDB can do: entry and idempotency key of everything that waits in one synced batch, one batch at a time. */
@@ -151,58 +109,6 @@ async function runStore(request: AppendRequest): Promise<AppendRun> {
   const stored = await messagesIn(store.log, request);
   await store.close();
   return { ...run, stored };
-}
-
-/** Everything between a decoded command and the disk: rooms, mailboxes, validation, projections, encoding of the delivery. */
-async function runActors(request: AppendRequest): Promise<AppendRun> {
-  const store = await openStore(request.dir);
-  await createRooms(store.log, request);
-  const system = createActorSystem({ clock: systemClock, log: quietLog });
-  const rooms = spawnRooms(system.root, {
-    log: store.log,
-    userRooms: store.userRooms,
-    wire: { publish: () => {}, subscribe: () => () => {}, description: 'none', close: async () => {} },
-    encoder: createFrameEncoder(),
-    clock: systemClock,
-    settings: roomSettings,
-    roomIdleMs: 60_000,
-    gatherMs: () => 0,
-    tally: new RoomTally(),
-    notices: { read: () => {} },
-    roomsActiveMax: 10_000,
-  });
-  const run = await drive(request, (sender, index, done) => {
-    const command: WriteCommand = {
-      by: userOf(sender),
-      name: userOf(sender),
-      cid: cidOf(index),
-      write: { type: 'send', text: textOf(index) },
-    };
-    const replyTo = callbackRef<Answer>('bench.answer', (answer) => {
-      if (!answer.ok) throw new Error(`a message was answered ${JSON.stringify(answer)}`);
-      done();
-    });
-    const refusal = rooms.send(roomOf(sender % request.rooms), { type: 'room.write', command, replyTo });
-    if (refusal) throw new Error(`a message was refused: ${JSON.stringify(refusal)}`);
-  });
-  const stored = await messagesIn(store.log, request);
-  await system.stop(5_000);
-  await store.close();
-  return { ...run, stored };
-}
-
-async function createRooms(log: RoomLog, { rooms, senders }: AppendRequest): Promise<string[]> {
-  const ids = Array.from({ length: rooms }, (_, room) => roomOf(room));
-  for (const [room, id] of ids.entries()) {
-    const members = Array.from({ length: Math.ceil((senders - room) / rooms) }, (_, place) => userOf(room + place * rooms));
-    await log.append(id, 0, [createEntry(members)]);
-  }
-  return ids;
-}
-
-async function messagesIn(log: RoomLog, { rooms }: AppendRequest): Promise<number> {
-  const heads = await log.heads(Array.from({ length: rooms }, (_, room) => roomOf(room)));
-  return heads.reduce((sum, { n }) => sum + n, 0);
 }
 
 process.on('unhandledRejection', (error) => {

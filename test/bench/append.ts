@@ -5,7 +5,8 @@
  */
 import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AppendRequest, AppendRun, AppendArm as ProcessArm } from './append-arms.ts';
+import type { AppendRequest, AppendArm as ProcessArm } from './append-arms.ts';
+import type { AppendRun } from './append-drive.ts';
 import { freshFolder, newSecret, startArm } from './arms.ts';
 import type { BenchOptions } from './bench.ts';
 import type { AppendLoadSetup } from './load-append.ts';

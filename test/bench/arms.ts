@@ -19,8 +19,12 @@ export interface ServerOptions {
   /** CHAT_ variables, for the node only: its settings are the defaults except for these. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly nodeArgs?: readonly string[];
+  /** Nobody is found dead by a ping: for what a silent reader costs while it stays. */
+  readonly isPingless?: boolean;
 }
 
+/** The longest the node allows. */
+const longPingMs = 300_000;
 const startWithinMs = 15_000;
 const probe = ['--import', fileURLToPath(new URL('server-probe.js', import.meta.url))];
 
@@ -31,19 +35,23 @@ export async function startArm(arm: ArmName, dir: string, secret: string, option
   const nodeArgs = [...(options.nodeArgs ?? []), ...probe];
   const process =
     arm === 'bare'
-      ? new BenchProcess('test/bench/bare-server.js', 'server', { nodeArgs, args: [String(port)] })
+      ? new BenchProcess('test/bench/bare-server.js', 'server', {
+          nodeArgs,
+          args: [String(port), ...(options.isPingless ? [String(longPingMs)] : [])],
+        })
       : new BenchProcess('system/main.js', 'server', { nodeArgs, environment: nodeEnvironment(port, dir, secret, options) });
   await process.untilReady(port, arm === 'bare' ? '/' : '/readyz', startWithinMs);
   return { process, port };
 }
 
-function nodeEnvironment(port: number, dir: string, secret: string, { environment }: ServerOptions): Record<string, string> {
+function nodeEnvironment(port: number, dir: string, secret: string, { environment, isPingless }: ServerOptions): Record<string, string> {
   return {
     CHAT_PORT: String(port),
     CHAT_DATA_DIR: dir,
     CHAT_JWT_SECRET: secret,
     CHAT_LOG_LEVEL: 'warn',
     CHAT_LOG_PRETTY: 'false',
+    ...(isPingless && { CHAT_PING_INTERVAL_MS: String(longPingMs), CHAT_PING_TIMEOUT_MS: String(longPingMs) }),
     ...environment,
   };
 }

@@ -14,7 +14,9 @@ interface Sent {
 
 const heads = new Map<string, number>();
 const http = createServer((_request, response) => response.end('ok'));
-const io = new Server(http, { transports: ['websocket'], perMessageDeflate: false });
+/** Given only where a ping would end what is to be measured. */
+const pingMs = process.argv[3] === undefined ? {} : { pingInterval: Number(process.argv[3]), pingTimeout: Number(process.argv[3]) };
+const io = new Server(http, { transports: ['websocket'], perMessageDeflate: false, ...pingMs });
 
 io.on('connection', (socket) => {
   socket.on('join', async ({ room }: { room: string }, answer: (value: object) => void) => {

@@ -50,9 +50,10 @@ function movedOf(old: Spread, now: Spread, moreIsBetter: boolean): Change['moved
   return isUp === moreIsBetter ? 'better' : 'worse';
 }
 
-/** The goal says it; else the unit: times, bytes and CPU are costs. */
-function isMoreBetter({ goal, unit }: Row): boolean {
+/** The goal says it, or the row; else the unit: times, bytes and CPU are costs. */
+function isMoreBetter({ goal, unit, lessIsBetter }: Row): boolean {
   if (goal) return goal.bound === 'at least';
+  if (lessIsBetter) return false;
   return unit === '×' || unit.endsWith('/s');
 }
 

@@ -59,14 +59,26 @@ export class LoadClient {
     this.#write(`42${id}${eventAndBody}`);
   }
 
-  /** For setting up: one command, its answer parsed. */
-  request<Answer>(event: string, body: unknown): Promise<Answer> {
+  /** One command, its answer parsed; called before any frame that came after the answer is read. */
+  ask<Answer>(event: string, body: unknown, onAnswer: (answer: Answer) => void): void {
     const id = this.#nextRequest;
     this.#nextRequest += 1;
-    return new Promise((resolve) => {
-      this.#requests.set(id, resolve as (answer: unknown) => void);
-      this.send(id, JSON.stringify([event, body]));
-    });
+    this.#requests.set(id, onAnswer as (answer: unknown) => void);
+    this.send(id, JSON.stringify([event, body]));
+  }
+
+  /** `ask` for setting up, where nothing else comes. */
+  request<Answer>(event: string, body: unknown): Promise<Answer> {
+    return new Promise((resolve) => this.ask<Answer>(event, body, resolve));
+  }
+
+  /** Stops to read: what comes fills the kernel's buffers, then the server's. */
+  stall(): void {
+    this.#socket.pause();
+  }
+
+  readOn(): void {
+    this.#socket.resume();
   }
 
   close(): void {

@@ -5,11 +5,9 @@
  * copies are compared with it byte by byte, which is a memcmp. A member that gets other bytes has them parsed again.
  * Latency is taken for every (entry, member): the text begins with the time at which the message was due to be sent.
  */
-import type { LoadClient } from './load-client.ts';
 import { Latencies } from './stats.ts';
 
 export interface Member {
-  readonly client: LoadClient;
   readonly room: LoadRoom;
   /** The last seq received. */
   cursor: number;
@@ -57,8 +55,12 @@ export class LoadRoom {
   /** By first seq. */
   readonly #frames = new Map<number, CheckedFrame>();
 
-  constructor(id: string) {
+  /** Whether being told `closing` is part of the story. */
+  readonly #mayClose: boolean;
+
+  constructor(id: string, mayClose = false) {
     this.id = id;
+    this.#mayClose = mayClose;
   }
 
   receive(member: Member, data: Buffer, start: number, end: number, tally: Tally): void {
@@ -90,26 +92,38 @@ export class LoadRoom {
     for (const sentMs of sentAtMs) tally.latencies.add(nowMs - sentMs);
   }
 
+  /** A page that was read, as if it had come in a frame of its own. */
+  receivePage(member: Member, entries: readonly ReceivedEntry[], tally: Tally): void {
+    member.cursor = this.#checkOrder(member.cursor, entries, tally);
+    tally.deliveries += entries.length;
+    tally.lastDeliveryMs = performance.now();
+  }
+
   #check(member: Member, data: Buffer, start: number, end: number, tally: Tally): CheckedFrame | undefined {
     const [event, body] = JSON.parse(data.toString('utf8', start, end)) as [
       string,
       { room?: string; entries?: ReceivedEntry[] } & ReceivedEntry,
     ];
     if (event !== 'entries' && event !== 'message') {
-      if (event === 'closing' || event === 'room:gone')
+      if ((event === 'closing' && !this.#mayClose) || event === 'room:gone')
         this.#violated(tally, `a member of ${this.id} was told ${data.toString('utf8', start, end)}`);
       return undefined;
     }
     if (body.room !== this.id) this.#violated(tally, `a member of ${this.id} got an entry of ${body.room}`);
     const entries = event === 'entries' ? (body.entries ?? []) : [body];
-    let seq = member.cursor;
+    const seq = this.#checkOrder(member.cursor, entries, tally);
+    const sentAtMs = entries.map(({ text }) => Number.parseFloat(text ?? ''));
+    if (sentAtMs.some(Number.isNaN)) this.#violated(tally, `${this.id}: an entry up to ${seq} has lost its text`);
+    return { bytes: Buffer.from(data.subarray(start, end)), lastSeq: seq, sentAtMs, membersLeft: this.members.length - 1 };
+  }
+
+  #checkOrder(after: number, entries: readonly ReceivedEntry[], tally: Tally): number {
+    let seq = after;
     for (const entry of entries) {
       if (entry.seq !== seq + 1) this.#violated(tally, `${this.id}: seq ${entry.seq} came after ${seq}`);
       seq = entry.seq;
     }
-    const sentAtMs = entries.map(({ text }) => Number.parseFloat(text ?? ''));
-    if (sentAtMs.some(Number.isNaN)) this.#violated(tally, `${this.id}: an entry up to ${seq} has lost its text`);
-    return { bytes: Buffer.from(data.subarray(start, end)), lastSeq: seq, sentAtMs, membersLeft: this.members.length - 1 };
+    return seq;
   }
 
   #violated(tally: Tally, what: string): void {

@@ -39,14 +39,18 @@ export interface TalkStep {
   readonly violations: readonly string[];
 }
 
+interface Talker extends Member {
+  readonly client: LoadClient;
+}
+
 const connectsAtOnce = 25;
 /** What is not delivered this long after the last send is lost. */
 const lostAfterMs = 30_000;
 
 export class LoadTalk implements LoadHandlers {
   readonly #rooms: LoadRoom[] = [];
-  readonly #members: Member[] = [];
-  readonly #memberOf = new Map<LoadClient, Member>();
+  readonly #members: Talker[] = [];
+  readonly #memberOf = new Map<LoadClient, Talker>();
   readonly #random = new Random(1);
   readonly #violations: string[] = [];
   #tally: Tally = newTally(this.#violations);
@@ -64,7 +68,7 @@ export class LoadTalk implements LoadHandlers {
       const clients = await Promise.all(group.map(({ user }) => connectAs(user, { arm, port, secret }, this)));
       for (const [index, client] of clients.entries()) {
         const { room } = group[index] as (typeof group)[number];
-        const member: Member = { client, room, cursor: 0 };
+        const member: Talker = { client, room, cursor: 0 };
         this.#memberOf.set(client, member);
         room.members.push(member);
         this.#members.push(member);
@@ -72,10 +76,11 @@ export class LoadTalk implements LoadHandlers {
     }
     for (const [index, room] of this.#rooms.entries()) {
       const users = places.filter((place) => place.room === room).map(({ user }) => user);
+      const talkers = this.#members.filter((member) => member.room === room);
       const members = [...users.slice(1), ...guestsOf(index, guestsPerRoom)];
-      if (arm === 'playhouse') await asked(room.members[0]?.client, 'room:create', { kind: 'group', id: room.id, members });
-      const heads = await Promise.all(room.members.map((member) => openRoom(arm, member.client, room.id)));
-      for (const [place, head] of heads.entries()) (room.members[place] as Member).cursor = head;
+      if (arm === 'playhouse') await asked(talkers[0]?.client, 'room:create', { kind: 'group', id: room.id, members });
+      const heads = await Promise.all(talkers.map(({ client }) => openRoom(arm, client, room.id)));
+      for (const [place, head] of heads.entries()) (talkers[place] as Talker).cursor = head;
       room.headSeq = heads[0] as number;
     }
   }

@@ -17,11 +17,21 @@ import { runList, runOpen } from './open-list.ts';
 import { type CommandLine, parseCommandLine, UsageError } from './options.ts';
 import { profileServers } from './processes.ts';
 import { isReached, renderResult, renderVerdicts } from './result-table.ts';
+import { runSessions } from './sessions.ts';
+import { runSmallHeap } from './small-heap.ts';
+import { runStalled } from './stalled.ts';
+import { runStorm } from './storm.ts';
+import { runTurns } from './turns.ts';
 
 const benches: readonly Bench[] = [
   { name: 'hot', summary: 'healthy deliveries a second of hot rooms, beside bare socket.io', run: runHot },
   { name: 'cool', summary: 'the same of cool rooms: 10 members', run: runCool },
   { name: 'half', summary: "p99 of hot rooms at half of bare's capacity", run: runHalf },
+  { name: 'sessions', summary: 'heap of a connected session with three rooms', run: runSessions },
+  { name: 'memory256', summary: '10,000 talking and 20,000 idle sessions in a heap of 256 MB', run: runSmallHeap },
+  { name: 'stalled', summary: 'memory of readers that do not read, and what they have afterwards', run: runStalled },
+  { name: 'storm', summary: 'all clients come back at once', run: runStorm },
+  { name: 'turns', summary: 'one room in a busy event loop, beside a bare nact actor', run: runTurns },
   { name: 'append', summary: 'durable messages a second, as a share of raw LevelDB', run: runAppend },
   { name: 'list', summary: 'room:list of a user with 500 rooms, cold', run: runList },
   { name: 'open', summary: 'room:open of a room with 1,000,000 entries, cold', run: runOpen },

@@ -20,6 +20,8 @@ export interface Row {
   readonly unit: string;
   readonly spread: Spread;
   readonly goal?: Goal;
+  /** For a comparison, where neither goal nor unit says it: × of a cost. */
+  readonly lessIsBetter?: boolean;
 }
 
 /** One step of load on one arm: a point of the chart. */

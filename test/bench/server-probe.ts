@@ -24,7 +24,7 @@ export interface LoopLag {
 /** Of the histogram: what it shows is never below this. */
 const resolutionMs = 10;
 /** Finalizers of one collection free what the next one finds. */
-const collections = 4;
+const collections = 2;
 const lag = monitorEventLoopDelay({ resolution: resolutionMs });
 let collect: (() => void) | undefined;
 

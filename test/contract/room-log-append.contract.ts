@@ -139,6 +139,39 @@ export function roomLogAppendContract(factory: StoreFactory): void {
         }
       }));
 
+    it('keeps a cid unique also when its retry was looked up before the first try was durable, and had to wait for another write', () =>
+      withStore(factory, async ({ log, userRooms }) => {
+        for (let round = 0; round < 20; round += 1) {
+          const id = freshRoom();
+          await log.append(id, 0, [entryAfter(emptyHead)]);
+          const first = entryAfter({ seq: 1, n: 1 }, { cid: 'same' });
+          const trying = log.append(id, 1, [first]);
+          await turns(round % 2);
+          const row = userRooms.pend(id, [user('ada')]);
+          const retry = log.append(id, 2, [entryAfter(headAfter(first), { cid: 'same' })]);
+          expect([await trying, await retry].map(({ type }) => type)).toEqual(['appended', 'conflict']);
+          await row;
+        }
+      }));
+
+    it('numbers appends of one room on that do not wait for each other, and keeps cids unique among them', () =>
+      withStore(factory, async ({ log }) => {
+        const id = freshRoom();
+        const entries = entriesAfter(
+          emptyHead,
+          Array.from({ length: 60 }, (_, i) => ({ cid: `chain-${i % 50}` })),
+        );
+        const written = [];
+        for (const [index, entry] of entries.entries()) {
+          // From the fiftieth on each cid was used: those conflict, wherever the first of it is by then.
+          written.push(log.append(id, Math.min(index, 50), [index < 50 ? entry : { ...entry, seq: 51, n: 51 }]));
+          if (index % 7 === 0) await turns(1);
+        }
+        const outcomes = (await Promise.all(written)).map(({ type }) => type);
+        expect(outcomes).toEqual(Array.from({ length: 60 }, (_, index) => (index < 50 ? 'appended' : 'conflict')));
+        expect(await log.read(id, { after: 0, limit: 100 })).toEqual(entries.slice(0, 50));
+      }));
+
     it('rejects an entry over the size limit by its index, and takes one just below it', () =>
       withStore(factory, async ({ log }) => {
         const id = freshRoom();

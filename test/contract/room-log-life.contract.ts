@@ -6,6 +6,7 @@ import { Fault } from '../../system/errors.ts';
 import { type Entry, emptyHead, headAfter } from '../../system/store/entry.ts';
 import type { RoomStore } from '../../system/store/room-store.ts';
 import { cid, entriesAfter, entryAfter, room, user } from '../support/entries.ts';
+import { turns } from '../support/manual-clock.ts';
 import { fill, freshRoom, type StoreFactory, seqs, upTo, withStore } from '../support/store-stories.ts';
 
 export function roomLogLifeContract(factory: StoreFactory): void {
@@ -46,6 +47,25 @@ export function roomLogLifeContract(factory: StoreFactory): void {
           expect(scrubbed(await log.lastMessages([id]))).toBe(true);
         }));
     }
+
+    it('takes the texts out also when the delete comes at any moment while the message and an edit are on their way', () =>
+      withStore(factory, async ({ log }) => {
+        for (let round = 0; round < 30; round += 1) {
+          const id = freshRoom();
+          if (round % 2 === 0) await log.heads([id]);
+          const drafts = [{ text: secret }, { kind: 'modify' as const, target: 1, text: secret }, { kind: 'delete' as const, target: 1 }];
+          const [message, edit, gone] = entriesAfter(emptyHead, drafts) as [Entry, Entry, Entry];
+          const written = [log.append(id, 0, [message])];
+          await turns(round % 3);
+          written.push(log.append(id, 1, [edit]));
+          await turns(Math.floor(round / 3) % 3);
+          written.push(log.append(id, 2, [gone]));
+          expect((await Promise.all(written)).map(({ type }) => type)).toEqual(['appended', 'appended', 'appended']);
+          const all = await log.read(id, { after: 0, limit: 10 });
+          expect(JSON.stringify(all)).not.toContain(secret);
+          expect(all).toHaveLength(3);
+        }
+      }));
 
     it('takes the texts of edits out also where there is no message they could belong to', () =>
       withStore(factory, async (opened) => {

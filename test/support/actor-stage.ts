@@ -178,9 +178,8 @@ export function startStage(options: StageOptions = {}): Stage {
       presenceUsersMax: 50_000,
       ...options.presence,
     },
+    reads: { log, userRooms: store.userRooms, clock, logger },
     gateway: {
-      log,
-      userRooms: store.userRooms,
       roomsPerSocketMax: options.roomsPerSocketMax ?? 200,
       wallMs: clock.wallMs,
       newSystemCid: () => {

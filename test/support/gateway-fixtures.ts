@@ -87,6 +87,7 @@ export async function startTestGateway(config: Partial<GatewayConfig> = {}, opti
       };
     },
     verifier: createTokenVerifier(tokens),
+    read: async () => ({ ok: true, result: { type: 'done' } }),
     readiness: () => ({ ready: true, reasons: [], parts: {} }),
     metrics: new Metrics(),
     operatorAccess: 'local',

@@ -1,0 +1,51 @@
+/**
+ * AppendActors: everything between a decoded command and the disk: rooms, mailboxes, validation, projections, encoding of the delivery.
+ */
+import type { Answer } from '../../actors/client-command.ts';
+import type { WriteCommand } from '../../actors/room-fold.ts';
+import { RoomTally } from '../../actors/room-tally.ts';
+import { spawnRooms } from '../../actors/rooms.ts';
+import { createFrameEncoder } from '../../gateway/frame-encoder.ts';
+import { callbackRef, createActorSystem } from '../../system/actor.ts';
+import { systemClock } from '../../system/clock.ts';
+import { type AppendRun, createRooms, type DriveRequest, drive, messagesIn } from './append-drive.ts';
+import { textOf } from './message-text.ts';
+import { openStore, quietLog } from './open-store.ts';
+import { cidOf, roomOf, roomSettings, userOf } from './sample-entries.ts';
+
+export async function runActors(request: DriveRequest): Promise<AppendRun> {
+  const store = await openStore(request.dir);
+  await createRooms(store.log, request);
+  const system = createActorSystem({ clock: systemClock, log: quietLog });
+  const rooms = spawnRooms(system.root, {
+    log: store.log,
+    userRooms: store.userRooms,
+    wire: { publish: () => {}, subscribe: () => () => {}, description: 'none', close: async () => {} },
+    encoder: createFrameEncoder(),
+    clock: systemClock,
+    settings: roomSettings,
+    roomIdleMs: 60_000,
+    gatherMs: () => 0,
+    tally: new RoomTally(),
+    notices: { read: () => {} },
+    roomsActiveMax: 10_000,
+  });
+  const run = await drive(request, (sender, index, done) => {
+    const command: WriteCommand = {
+      by: userOf(sender),
+      name: userOf(sender),
+      cid: cidOf(index),
+      write: { type: 'send', text: textOf(index) },
+    };
+    const replyTo = callbackRef<Answer>('bench.answer', (answer) => {
+      if (!answer.ok) throw new Error(`a message was answered ${JSON.stringify(answer)}`);
+      done();
+    });
+    const refusal = rooms.send(roomOf(sender % request.rooms), { type: 'room.write', command, replyTo });
+    if (refusal) throw new Error(`a message was refused: ${JSON.stringify(refusal)}`);
+  });
+  const stored = await messagesIn(store.log, request);
+  await system.stop(5_000);
+  await store.close();
+  return { ...run, stored };
+}

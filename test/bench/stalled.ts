@@ -1,0 +1,113 @@
+/**
+ * Stalled: what readers that do not read cost the server, and whether they have everything after they read on.
+ *
+ * A tenth of the members stall while the others talk. The server's memory after forced collections, at its highest during the stall,
+ * less what it was in the same talk before it, per stalled reader. Bare socket.io keeps everything for them, without an end.
+ */
+import { type ArmRun, armsOf, bothRows, startTalk, talk, withArm } from './arm-run.ts';
+import type { ArmName } from './arms.ts';
+import type { BenchOptions } from './bench.ts';
+import type { GuestSetup, SettleReport } from './load-guests.ts';
+import type { BenchResult } from './result-table.ts';
+import { shown } from './result-table.ts';
+import type { ServerMemory } from './server-probe.ts';
+import { spreadOf } from './stats.ts';
+
+const shape = { rooms: 4, membersPerRoom: 90, guestsPerRoom: 10 } as const;
+const stalledReaders = shape.rooms * shape.guestsPerRoom;
+/** Of all rooms: enough to fill the kernel's buffers of each connection long before the end, and well below what bare can take. */
+const messagesPerSecond = 600;
+const beforeMs = 5_000;
+const sampleEveryMs = 2_000;
+
+interface Stall {
+  /** Per stalled reader, at the highest. */
+  readonly growthKB: number;
+  readonly rssGrowthKB: number;
+  readonly closed: number;
+  readonly p99Ms: number;
+}
+
+export async function runStalled(options: BenchOptions): Promise<BenchResult> {
+  const stalls: Record<ArmName, Stall[]> = { bare: [], playhouse: [] };
+  for (let round = 0; round < options.rounds; round += 1) {
+    for (const arm of armsOf(round)) {
+      const stall = await withArm(arm, options, (run) => stalling(run, options.stallMs), { isPingless: true });
+      stalls[arm].push(stall);
+      options.progress(
+        `stalled round ${round + 1}/${options.rounds} ${arm.padEnd(9)} ${shown(stall.growthKB)} kB for each, p99 of the others ${shown(stall.p99Ms)} ms, ${stall.closed} closed`,
+      );
+    }
+  }
+  const figures = (of: (stall: Stall) => number): Record<ArmName, number[]> => ({
+    bare: stalls.bare.map(of),
+    playhouse: stalls.playhouse.map(of),
+  });
+  const growth = figures(({ growthKB }) => growthKB);
+  return {
+    bench: `stalled: ${stalledReaders} of ${shape.rooms * 100} readers do not read for ${options.stallMs / 1_000} s, ${messagesPerSecond} messages/s`,
+    rows: [
+      {
+        what: 'memory per stalled reader, playhouse',
+        unit: 'kB',
+        spread: spreadOf(growth.playhouse),
+        goal: { bound: 'at most', value: 64 },
+      },
+      { what: 'memory per stalled reader, bare socket.io', unit: 'kB', spread: spreadOf(growth.bare) },
+      ...bothRows(
+        'RSS per stalled reader',
+        'kB',
+        figures(({ rssGrowthKB }) => rssGrowthKB),
+      ),
+      ...bothRows(
+        'p99 of those who read',
+        'ms',
+        figures(({ p99Ms }) => p99Ms),
+      ),
+      ...bothRows(
+        'stalled connections the server ended',
+        '',
+        figures(({ closed }) => closed),
+      ),
+    ],
+    notes: [
+      'pings 5 minutes apart in both: at the usual ones a reader that does not read is gone after 14 s (bare: 45 s), for want of a pong',
+      'memory: heap and buffers after a forced collection, the highest of the stall less the median before it. 1 kB: 1,024 bytes',
+      'after the stall every reader of playhouse reads on or resumes, and has every entry once and in order; else the run fails',
+    ],
+  };
+}
+
+async function stalling(run: ArmRun, stallMs: number): Promise<Stall> {
+  const { load, target } = run;
+  await startTalk(run, shape);
+  await load.call('guestsSetup', { ...target, rooms: shape.rooms, guestsPerRoom: shape.guestsPerRoom } satisfies GuestSetup);
+  await talk(run, messagesPerSecond, beforeMs); // Not counted: code gets compiled, caches fill.
+  const before = (await talkAndSample(run, beforeMs)).samples.sort((a, b) => a.held - b.held);
+  const level = before[before.length >> 1] as Sample;
+  await load.call('guestsStall');
+  const { samples, p99Ms } = await talkAndSample(run, stallMs);
+  await load.call('guestsReadOn');
+  const { violations, closed } = await load.call<SettleReport>('guestsSettle');
+  if (violations.length > 0) throw new Error(`broke what it must keep:\n  ${violations.slice(0, 20).join('\n  ')}`);
+  const each = (of: (sample: Sample) => number): number => (Math.max(...samples.map(of)) - of(level)) / stalledReaders / 1_024;
+  return { growthKB: each(({ held }) => held), rssGrowthKB: each(({ rss }) => rss), closed, p99Ms };
+}
+
+interface Sample {
+  readonly held: number;
+  readonly rss: number;
+}
+
+async function talkAndSample(run: ArmRun, durationMs: number): Promise<{ samples: Sample[]; p99Ms: number }> {
+  let isTalking = true;
+  const talking = talk(run, messagesPerSecond, durationMs).finally(() => (isTalking = false));
+  talking.catch(() => {}); // Awaited below.
+  const samples: Sample[] = [];
+  while (isTalking) {
+    await new Promise((resolve) => setTimeout(resolve, sampleEveryMs));
+    const { heapBytes, externalBytes, rssBytes } = await run.server.process.call<ServerMemory>('memory');
+    samples.push({ held: heapBytes + externalBytes, rss: rssBytes });
+  }
+  return { samples, p99Ms: (await talking).p99Ms };
+}
