@@ -25,8 +25,7 @@ export class PresenceFeed implements UserWatcher {
   private readonly user: UserId;
   private readonly sink: ClientSink;
   private readonly encoder: Pick<FrameEncoder, 'presence'>;
-  /** Open in this session: the session's own list, which it changes. */
-  private readonly rooms: readonly RoomId[];
+  private readonly open: { readonly rooms: readonly RoomId[] };
   private readonly watched = new Map<User, PresenceView | undefined>();
   private readonly due = new Set<User>();
   private asked: { readonly replyTo: ActorRef<Answer>; readonly untilMs: number } | undefined;
@@ -37,13 +36,15 @@ export class PresenceFeed implements UserWatcher {
   constructor(
     session: ActorRef<PresenceDue>,
     user: UserId,
-    client: { readonly sink: ClientSink; readonly encoder: Pick<FrameEncoder, 'presence'>; readonly rooms: readonly RoomId[] },
+    /** Open in this session now. */
+    open: { readonly rooms: readonly RoomId[] },
+    client: { readonly sink: ClientSink; readonly encoder: Pick<FrameEncoder, 'presence'> },
   ) {
     this.session = session;
     this.user = user;
     this.sink = client.sink;
     this.encoder = client.encoder;
-    this.rooms = client.rooms;
+    this.open = open;
   }
 
   get size(): number {
@@ -134,7 +135,7 @@ export class PresenceFeed implements UserWatcher {
 
   private placeFor({ id, shown }: User): string | undefined {
     if (id === this.user) return shown.places.find((place) => place !== home) ?? shown.places[0];
-    return shown.places.find((place) => place !== home && this.rooms.includes(place as RoomId));
+    return shown.places.find((place) => place !== home && this.open.rooms.includes(place as RoomId));
   }
 
   /** Refused when the session has a full mailbox; then a turn of it is coming anyway, and every turn ends with a flush. */

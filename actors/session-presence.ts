@@ -19,7 +19,7 @@ export class SessionPresence {
   private readonly session: SessionId;
   private readonly user: UserId;
   /** Open, the last opened last: where the session is. */
-  private readonly rooms: RoomId[] = [];
+  rooms: readonly RoomId[] = [];
   private feed: PresenceFeed | undefined;
 
   constructor(presence: Presence, session: SessionId, user: UserId) {
@@ -38,19 +38,21 @@ export class SessionPresence {
   }
 
   opened(room: RoomId): void {
-    this.remove(room);
-    this.rooms.push(room);
+    // Not pushed: that would make room for 17.
+    this.rooms = [...this.rooms.filter((open) => open !== room), room];
     this.moved();
   }
 
   closed(room: RoomId): void {
-    if (this.remove(room)) this.moved();
+    if (!this.rooms.includes(room)) return;
+    this.rooms = this.rooms.filter((open) => open !== room);
+    this.moved();
   }
 
   /** undefined: it will be answered by a flush. */
   watch(users: readonly UserId[], replyTo: ActorRef<Answer>, self: ActorRef<PresenceDue>, sink: ClientSink): Refusal | undefined {
     const { encoder } = this.presence;
-    this.feed ??= new PresenceFeed(self, this.user, { sink, encoder, rooms: this.rooms });
+    this.feed ??= new PresenceFeed(self, this.user, this, { sink, encoder });
     return this.presence.watch(this.feed, users, replyTo);
   }
 
@@ -66,11 +68,5 @@ export class SessionPresence {
   private moved(): void {
     this.presence.move(this.session, this.user, this.rooms.at(-1) ?? home);
     this.feed?.noteAll();
-  }
-
-  private remove(room: RoomId): boolean {
-    const index = this.rooms.indexOf(room);
-    if (index !== -1) this.rooms.splice(index, 1);
-    return index !== -1;
   }
 }

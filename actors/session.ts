@@ -4,7 +4,7 @@
  * Guarantees: commands of one connection reach a room in the order they came; every command is answered once.
  * Does not: judge rights (the room does), decode (the gateway did), order entries.
  */
-import { type ActorRef, type Ctx, callbackRef, spawn, tell } from '../system/actor.ts';
+import { type ActorRef, type Behaviour, type Ctx, callbackRef, spawn, tell } from '../system/actor.ts';
 import { assertNever, type CloseCode, refuse } from '../system/errors.ts';
 import { type Cid, dmRoomId, newId, type RoomId, type SessionId, type UserId } from '../system/ids.ts';
 import type { RoomFacts } from '../system/store/entry.ts';
@@ -68,9 +68,13 @@ interface SessionState {
   readonly open: ReadonlySet<RoomId>;
 }
 
+/** One for all: an empty Set costs 200 bytes. */
+const noRooms: ReadonlySet<RoomId> = new Set();
+
 // ---- behaviour ----
 
-class Session {
+/** Methods, not closures: there is one of these for every connection. */
+class Session implements Behaviour<SessionState, SessionMessage> {
   private readonly id: SessionId;
   private readonly identity: Identity;
   private readonly sink: ClientSink;
@@ -89,14 +93,18 @@ class Session {
     this.presence = new SessionPresence(deps.presence, id, identity.userId);
   }
 
-  readonly start = (ctx: Ctx<SessionMessage>): SessionState => {
+  get kind(): string {
+    return 'session';
+  }
+
+  start(ctx: Ctx<SessionMessage>): SessionState {
     this.sink.onRoom(() => tell(ctx.self, { type: 'session.sinkReady' }));
     ctx.after(Math.max(0, this.identity.expiresAtMs - this.deps.wallMs()), { type: 'session.expired' });
     this.presence.begin();
-    return { open: new Set() };
-  };
+    return { open: noRooms };
+  }
 
-  readonly receive = (state: SessionState, msg: SessionMessage, ctx: Ctx<SessionMessage>): SessionState => {
+  receive(state: SessionState, msg: SessionMessage, ctx: Ctx<SessionMessage>): SessionState {
     switch (msg.type) {
       case 'session.command':
         return this.onCommand(state, msg.command, msg.replyTo, ctx);
@@ -133,20 +141,22 @@ class Session {
       default:
         return assertNever(msg);
     }
-  };
+  }
 
-  readonly turnEnd = (state: SessionState, ctx: Ctx<SessionMessage>): SessionState => {
+  turnEnd(state: SessionState, ctx: Ctx<SessionMessage>): SessionState {
     this.presence.flush(ctx.nowMs());
     return state;
-  };
+  }
 
-  readonly stopped = (_state: SessionState | undefined, reason: 'stopped' | 'crashed'): void => {
+  stopped(_state: SessionState | undefined, reason: 'stopped' | 'crashed'): void {
     this.presence.end(this.departure);
     for (const room of this.openings.keys()) this.deps.rooms.sendIfActive(room, { type: 'room.close', reader: this.id });
     this.sink.close(reason === 'crashed' ? 'INTERNAL' : 'SERVER_DRAINING'); // Nothing, where it was closed before.
-  };
+  }
 
-  readonly describe = (): Record<string, string | number> => ({ session: this.id });
+  describe(): Record<string, string> {
+    return { session: this.id };
+  }
 
   // ---- handlers ----
 
@@ -206,7 +216,8 @@ class Session {
     const answered = callbackRef<Answer>('session.opened', (answer) => {
       const isOpened = answer.ok && answer.result.type === 'opened' && isOpen(answer.result);
       if (isOpened) tell(ctx.self, { type: 'session.opened', room, opening });
-      else if (!wasOpen) tell(ctx.self, { type: 'session.readerGone', room, opening });
+      // A room that is busy leaves an earlier opening as it is; "you are no member" does not.
+      else if (!wasOpen || answer.ok || !answer.refusal.retryable) tell(ctx.self, { type: 'session.readerGone', room, opening });
       tell(replyTo, answer);
     });
     this.openings.set(room, opening);
@@ -298,7 +309,6 @@ export function spawnSession(
   sink: ClientSink,
   deps: SessionDeps,
 ): ActorRef<SessionCommand> {
-  const { start, receive, turnEnd, stopped, describe } = new Session(id, identity, sink, deps);
-  const behaviour = { kind: 'session', start, receive, turnEnd, stopped, describe };
-  return spawn<SessionState, SessionMessage>(parent, behaviour, { name: id, mailboxMax: sessionMailboxMax, restarts: 'never' });
+  const session = new Session(id, identity, sink, deps);
+  return spawn<SessionState, SessionMessage>(parent, session, { name: id, mailboxMax: sessionMailboxMax, restarts: 'never' });
 }

@@ -27,7 +27,8 @@ export interface PresenceView {
 export class Appearance {
   readonly state: PresenceState;
   readonly places: readonly string[];
-  private readonly views = new Map<string | undefined, PresenceView>();
+  private bare: PresenceView | undefined;
+  private placed: PresenceView | undefined;
   private readonly user: UserId;
 
   constructor(user: UserId, state: PresenceState, places: readonly string[]) {
@@ -36,13 +37,15 @@ export class Appearance {
     this.places = places;
   }
 
-  /** The same object for the same place. */
+  /** The same object for the same place, as long as nobody asks for another place in between. */
   as(place: string | undefined): PresenceView {
-    const known = this.views.get(place);
-    if (known) return known;
-    const view = { user: this.user, state: this.state, ...(place === undefined ? undefined : { place }) };
-    this.views.set(place, view);
-    return view;
+    const { user, state } = this;
+    if (place === undefined) {
+      this.bare ??= { user, state };
+      return this.bare;
+    }
+    if (this.placed?.place !== place) this.placed = { user, state, place };
+    return this.placed;
   }
 
   is(state: PresenceState, places: readonly string[]): boolean {
@@ -73,7 +76,7 @@ const nowhere: readonly string[] = [];
 export class UserState {
   /** In the order they came. A user has few. */
   private devices: Device[] = [];
-  private leftMs = Number.NEGATIVE_INFINITY;
+  private leftMs: number | undefined;
   /** What the state server said in its life `saidLife`. */
   private said: { readonly state: 'online' | 'offline'; readonly places: readonly string[] } | undefined;
   private saidLife = 0;
@@ -81,9 +84,10 @@ export class UserState {
   // ---- what happens ----
 
   enter(session: SessionId, nowMs: number): void {
-    this.devices.push({ session, place: home, told: undefined, endsMs: undefined });
     // Back: what was lost before need not be waited for.
     for (const device of this.devices) if (device.endsMs !== undefined) device.endsMs = nowMs;
+    // Not pushed: that would make room for 17.
+    this.devices = [...this.devices, { session, place: home, told: undefined, endsMs: undefined }];
   }
 
   /** Returns whether that is news. */
@@ -152,7 +156,8 @@ export class UserState {
 
   /** When there is something to do again, though nothing happens: a lingering session ends, a flapping user counts as calm. */
   nextMs(nowMs: number): number | undefined {
-    let next = this.devices.length === 0 && this.isFlapping(nowMs) ? this.leftMs + flapWindowMs : undefined;
+    const calmMs = this.calmMs();
+    let next = this.devices.length === 0 && nowMs < calmMs ? calmMs : undefined;
     for (const { endsMs } of this.devices) if (endsMs !== undefined && (next === undefined || endsMs < next)) next = endsMs;
     return next;
   }
@@ -161,12 +166,12 @@ export class UserState {
     return life !== undefined && life === this.saidLife ? this.said : undefined;
   }
 
-  private isFlapping(nowMs: number): boolean {
-    return nowMs - this.leftMs < flapWindowMs;
+  private calmMs(): number {
+    return this.leftMs === undefined ? Number.NEGATIVE_INFINITY : this.leftMs + flapWindowMs;
   }
 
   private lingerOf(how: Departure, nowMs: number, silenceMs: number): number {
-    if (how === 'left') return this.isFlapping(nowMs) ? lingerMs : 0;
+    if (how === 'left') return nowMs < this.calmMs() ? lingerMs : 0;
     return how === 'lost' ? lingerMs : Math.max(0, lingerMs - silenceMs);
   }
 }

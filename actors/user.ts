@@ -55,14 +55,13 @@ interface UserLife {
 export class User implements Behaviour<UserLife | undefined, UserMessage> {
   readonly id: UserId;
   readonly facts = new UserState();
-  /** How the user is announced here. */
-  shown: Appearance;
   /** Whether the state server's word on the user is on its way. */
   isAwaited = true;
   /** Crashed for good; its owner starts it again later. */
   isResting = false;
   private readonly deps: UserDeps;
   private watchers: Set<UserWatcher> | undefined;
+  private announced: Appearance | undefined;
   private isWatched = false;
   private isNudged = false;
   private ref: ActorRef<UserCommand> | undefined;
@@ -70,7 +69,6 @@ export class User implements Behaviour<UserLife | undefined, UserMessage> {
   constructor(id: UserId, deps: UserDeps) {
     this.id = id;
     this.deps = deps;
-    this.shown = new Appearance(id, 'unknown', []);
   }
 
   get kind(): string {
@@ -109,6 +107,12 @@ export class User implements Behaviour<UserLife | undefined, UserMessage> {
 
   // ---- for the owner and the watchers ----
 
+  /** How the user is announced here. */
+  get shown(): Appearance {
+    this.announced ??= new Appearance(this.id, 'unknown', []);
+    return this.announced;
+  }
+
   /** It has an actor, though perhaps one between two lives. */
   get isActive(): boolean {
     return this.ref !== undefined;
@@ -140,8 +144,6 @@ export class User implements Behaviour<UserLife | undefined, UserMessage> {
   addWatcher(watcher: UserWatcher): void {
     if (!this.watchers) {
       this.watchers = new Set();
-      // Nobody was told since the last one left: what was announced then may be over.
-      this.shown = new Appearance(this.id, 'unknown', []);
       this.isAwaited = true;
     }
     this.watchers.add(watcher);
@@ -150,7 +152,10 @@ export class User implements Behaviour<UserLife | undefined, UserMessage> {
 
   removeWatcher(watcher: UserWatcher): void {
     this.watchers?.delete(watcher);
-    if (this.watchers?.size === 0) this.watchers = undefined;
+    if (this.watchers?.size === 0) {
+      this.watchers = undefined;
+      this.announced = undefined;
+    }
     this.nudge();
   }
 
@@ -190,7 +195,7 @@ export class User implements Behaviour<UserLife | undefined, UserMessage> {
 
   private show(state: Appearance['state'], places: readonly string[]): boolean {
     if (this.shown.is(state, places)) return false;
-    this.shown = new Appearance(this.id, state, places);
+    this.announced = new Appearance(this.id, state, places);
     this.noteWatchers();
     return true;
   }
@@ -201,7 +206,7 @@ export class User implements Behaviour<UserLife | undefined, UserMessage> {
 
   private next(life: UserLife | undefined, nowMs: number, ctx: Ctx<UserMessage>): UserLife | undefined {
     const dueMs = this.facts.nextMs(nowMs);
-    if (dueMs === life?.dueMs) return life;
+    if (life && life.dueMs === dueMs) return life;
     life?.cancel();
     if (dueMs !== undefined) return { dueMs, cancel: ctx.after(dueMs - nowMs, { type: 'user.due' }) };
     if (this.isIdle) tell(this.deps.owner, { type: 'presence.idle', user: this, accepted: acceptedCount(ctx.self) });

@@ -286,7 +286,7 @@ export const settings = {
       'Most users watched on this node, each counted once for every connection that watches. Above: presence:watch answers BUSY.',
   }),
   presenceUsersMax: integer({
-    default: 50_000,
+    default: 30_000,
     unit: 'users',
     min: 1,
     max: 10_000_000,

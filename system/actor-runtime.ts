@@ -29,6 +29,9 @@ export function actorName(name: string): string {
  */
 const noContext = new AsyncResource('playhouse.actors');
 
+/** Never needed, since a cell lets nothing out; one for all actors. */
+const resumeOnCrash = { onCrash: (_msg: unknown, _error: unknown, ctx: { readonly resume: symbol }) => ctx.resume } as object;
+
 export interface Where {
   readonly path: string;
   readonly kind: string;
@@ -65,7 +68,7 @@ export class ActorRuntime {
     const handler = () => {
       noContext.runInAsyncScope(turn);
     };
-    return spawn(this.#nact, handler, `${this.serial().toString(36)}.${segment}`, { onCrash: (_msg, _error, ctx) => ctx.resume });
+    return spawn(this.#nact, handler, `${this.serial().toString(36)}.${segment}`, resumeOnCrash);
   }
 
   wake(actor: NactRef<'turn'>): void {

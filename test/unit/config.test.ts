@@ -64,7 +64,7 @@ describe('the defaults', () => {
       commandsBurstMax: 200,
       connectionsMax: 20_000,
       presenceWatchesMax: 500_000,
-      presenceUsersMax: 50_000,
+      presenceUsersMax: 30_000,
       stateServer: '',
       drainDeadlineMs: 15_000,
     });

@@ -3,8 +3,11 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { flapWindowMs, type PresenceView } from '../../actors/user-state.ts';
+import { tell } from '../../system/actor.ts';
 import type { RoomId, UserId } from '../../system/ids.ts';
-import { create, join, open, type Stage, type StageClient, type StageOptions, startStage } from '../support/actor-stage.ts';
+import type { StateLink } from '../../system/state/state-link.ts';
+import { createMemoryStateHub } from '../../system/state/state-link-memory.ts';
+import { create, join, open, poison, type Stage, type StageClient, type StageOptions, send, startStage } from '../support/actor-stage.ts';
 import { turns } from '../support/manual-clock.ts';
 
 const stages: Stage[] = [];
@@ -156,5 +159,237 @@ describe('while the state server is away', () => {
     expect(events(on, 'link.down')).toMatchObject([{ kind: 'presence', about: { why: 'the cable was cut' } }]);
     expect(events(on, 'link.up')).toHaveLength(2);
     expect(events(on, 'link.resync')).toHaveLength(1);
+  });
+});
+
+describe('a client that is busy', () => {
+  it('is told of the last state once it has room, never of one that is over', async () => {
+    const on = await stage();
+    const alice = on.connect('alice');
+    await watch(alice, 'bob', 'carol', 'dora');
+    alice.sink.isBusy = true;
+    const bob = on.connect('bob');
+    const carol = on.connect('carol');
+    await turns(6);
+    bob.handle.disconnected('left');
+    on.connect('dora');
+    await turns(6);
+    expect(told(alice)).toEqual([]);
+    alice.sink.drain();
+    await turns(6);
+    expect(told(alice)).toEqual(['carol online', 'dora online']);
+    expect(alice.sink.events('presence')).toHaveLength(1);
+    carol.handle.disconnected('left');
+    await turns(6);
+    expect(told(alice).at(-1)).toBe('carol offline');
+  });
+
+  it('with a mailbox full of commands is told as well', async () => {
+    const on = await stage();
+    const alice = on.connect('alice');
+    await watch(alice, 'bob');
+    const bob = on.connect('bob');
+    for (let index = 0; index < 300; index += 1) alice.handle.command({ type: 'room.list' }, () => {});
+    await turns(10);
+    expect(told(alice)).toEqual(['bob online']);
+    bob.handle.disconnected('left');
+    await turns(6);
+    expect(told(alice)).toEqual(['bob online', 'bob offline']);
+  });
+
+  it('gets what happened in one turn as one frame', async () => {
+    const on = await stage();
+    const alice = on.connect('alice');
+    const users = Array.from({ length: 200 }, (_, index) => `u${index}`);
+    await watch(alice, ...users);
+    for (const user of users) on.connect(user);
+    await turns(6);
+    expect(told(alice)).toHaveLength(200);
+    expect(alice.sink.events('presence').length).toBeLessThan(4);
+  });
+});
+
+describe('a list of watched users', () => {
+  it('takes the place of the one before; an empty one ends it', async () => {
+    const on = await stage();
+    const alice = on.connect('alice');
+    await watch(alice, 'bob', 'carol');
+    await watch(alice, 'carol', 'dora');
+    for (const user of ['bob', 'carol', 'dora']) on.connect(user);
+    await turns(6);
+    expect(told(alice)).toEqual(['carol online', 'dora online']);
+    expect(await watch(alice)).toEqual([]);
+    on.connect('erik').handle.disconnected('left');
+    expect(on.presence.counts().watches).toBe(0);
+  });
+
+  it('is answered for the older request, too, when a newer one comes before the state server spoke', async () => {
+    const on = await stage({ presence: { link: silentLink() } });
+    const alice = on.connect('alice');
+    const older = alice.ask({ type: 'presence.watch', users: ['bob' as UserId] });
+    const newer = alice.ask({ type: 'presence.watch', users: ['carol' as UserId] });
+    await pass(on, 1_001);
+    expect(await older).toMatchObject({ ok: true, result: { states: [{ user: 'bob', state: 'unknown' }] } });
+    expect(await newer).toMatchObject({ ok: true, result: { states: [{ user: 'carol', state: 'unknown' }] } });
+  });
+
+  it('beyond the bounds of the node is refused and the one before stays', async () => {
+    const on = await stage({ presence: { presenceWatchesMax: 3, presenceUsersMax: 4 } });
+    const alice = on.connect('alice');
+    const bob = on.connect('bob');
+    await watch(alice, 'bob', 'carol');
+    const users = (...names: string[]) => names as UserId[];
+    expect(await bob.ask({ type: 'presence.watch', users: users('alice', 'bob') })).toMatchObject({
+      ok: false,
+      refusal: { code: 'BUSY', retryable: true },
+    });
+    expect(await alice.ask({ type: 'presence.watch', users: users('x', 'y') })).toMatchObject({ ok: false, refusal: { code: 'BUSY' } });
+    expect(on.presence.counts()).toMatchObject({ users: 3, watches: 2 });
+    on.connect('carol');
+    on.connect('dora');
+    on.connect('erik'); // Whoever connects is never refused.
+    await turns(6);
+    expect(told(alice)).toEqual(['carol online']);
+  });
+
+  it('ends with its session, and nothing is left of users who are gone and whom nobody watches', async () => {
+    const on = await stage();
+    const alice = on.connect('alice');
+    const bob = on.connect('bob');
+    await watch(alice, 'bob', 'nobody');
+    bob.handle.disconnected('lost');
+    alice.handle.disconnected('left');
+    await pass(on, 3_000);
+    await pass(on, flapWindowMs);
+    expect(on.presence.counts()).toMatchObject({ users: 0, watches: 0 });
+    expect(on.system.stats().actorsByKind['user']).toBeUndefined();
+  });
+});
+
+/** A link that is live and never says a word. */
+function silentLink(): StateLink {
+  return Object.assign(Object.create(createMemoryStateHub().join('silent')) as StateLink, { watch: () => true, listen: () => {} }, {});
+}
+
+/** A link that throws at the first calls of one method. */
+function brokenLink(method: 'put' | 'remove' | 'watch' | 'unwatch', times: number): StateLink {
+  const link = createMemoryStateHub().join('broken');
+  const real = link[method].bind(link) as (given: never) => never;
+  let left = times;
+  return Object.assign(link, {
+    [method](given: never) {
+      left -= 1;
+      if (left >= 0) throw new Error(`${method} broke`);
+      return real(given);
+    },
+  });
+}
+
+describe('a crash', () => {
+  it.each(['put', 'remove', 'watch', 'unwatch'] as const)('of a user at %s costs a moment, not the truth', async (method) => {
+    const on = await stage({ presence: { link: brokenLink(method, 2) } });
+    const alice = on.connect('alice');
+    const bob = on.connect('bob');
+    const first = alice.ask({ type: 'presence.watch', users: ['bob'] as UserId[] });
+    for (let step = 0; step < 3; step += 1) await pass(on, 400);
+    expect(await first).toMatchObject({ ok: true, result: { states: [{ user: 'bob', state: 'online' }] } });
+    bob.handle.disconnected('left');
+    for (let step = 0; step < 3; step += 1) await pass(on, 400);
+    expect(told(alice)).toEqual(['bob offline']);
+    await watch(alice);
+    for (let step = 0; step < 3; step += 1) await pass(on, 400);
+    expect(await watch(alice, 'bob')).toEqual([{ user: 'bob', state: 'offline' }]);
+    expect(events(on, 'actor.crash').length).toBeGreaterThan(0);
+    expect(on.lost).toEqual([]);
+  });
+
+  it('of a user for good shows it as unknown for a while; then it is right again', async () => {
+    const on = await stage({ presence: { link: brokenLink('remove', 5) } });
+    const [alice, bob] = [on.connect('alice'), on.connect('bob')];
+    await watch(alice, 'bob');
+    bob.handle.disconnected('left');
+    for (let step = 0; step < 5; step += 1) await pass(on, 1_000);
+    expect(told(alice)).toEqual(['bob unknown']);
+    expect(events(on, 'actor.quarantine')).toMatchObject([{ kind: 'presence', about: { user: 'bob' } }]);
+    for (let step = 0; step < 12; step += 1) await pass(on, 1_000);
+    expect(told(alice).at(-1)).toBe('bob offline');
+    await watch(alice);
+    await pass(on, flapWindowMs);
+    expect(on.presence.counts().users).toBe(1);
+  });
+
+  it.each(['presence.idle', 'presence.ended', 'presence.linked', 'presence.revive'])(
+    'of presence at %s loses nothing: neither a message of chat nor who is online',
+    async (type) => {
+      const on = await stage();
+      const [alice, bob] = [on.connect('alice'), on.connect('bob')];
+      await alice.done(create('lobby'));
+      await watch(alice, 'bob', 'carol');
+      tell(on.presence.ref, poison(type as never));
+      await turns(3);
+      const isCrash = events(on, 'actor.crash').length > 0;
+      on.hub.stop('gone');
+      bob.handle.disconnected('left');
+      on.connect('carol');
+      expect((await alice.ask(send('lobby', 'm', 'x'))).ok).toBe(true);
+      on.hub.start();
+      for (let step = 0; step < 3; step += 1) await pass(on, 500);
+      expect(isCrash).toBe(true);
+      expect(
+        told(alice)
+          .filter((line) => !line.includes('unknown'))
+          .sort(),
+      ).toEqual(['bob offline', 'carol online']);
+      expect(on.lost).toEqual([]);
+    },
+  );
+
+  it('of presence again and again makes the node give up', async () => {
+    const on = await stage();
+    for (let crash = 0; crash < 20; crash += 1) {
+      tell(on.presence.ref, poison('presence.idle' as never));
+      await pass(on, 500);
+    }
+    expect(on.lost).toEqual(['presence']);
+  });
+
+  it('of a session counts as a broken connection: its user is offline 3 s later', async () => {
+    const on = await stage();
+    const [alice, bob] = [on.connect('alice'), on.connect('bob')];
+    await watch(alice, 'bob');
+    bob.handle.command(poison('room.open'), () => {});
+    await pass(on, 2_999);
+    expect(bob.sink.closed).toMatchObject({ code: 'INTERNAL' });
+    expect(told(alice)).toEqual([]);
+    await pass(on, 1);
+    expect(told(alice)).toEqual(['bob offline']);
+  });
+});
+
+describe('ten thousand users', () => {
+  it('who are watched come and go, lose the state server and get it back, and every watcher has the truth', async () => {
+    const on = await stage({ connectionsMax: 20_000, presence: { presenceUsersMax: 20_000 } });
+    const names = Array.from({ length: 10_000 }, (_, index) => `u${index}`);
+    const clients = names.map((name) => on.connect(name));
+    const watchers = Array.from({ length: 50 }, (_, index) => ({
+      client: on.connect(`w${index}`),
+      users: names.slice(index * 200, (index + 1) * 200),
+    }));
+    for (const { client, users } of watchers)
+      expect(new Set((await watch(client, ...users)).map(({ state }) => state))).toEqual(new Set(['online']));
+    clients.forEach((client, index) => {
+      if (index % 2 === 0) client.handle.disconnected('left');
+    });
+    await pass(on, 0);
+    on.hub.stop('gone');
+    await pass(on, 0);
+    on.hub.start();
+    await pass(on, 0);
+    await turns(60);
+    for (const { client, users } of watchers) {
+      const seen = new Map(told(client).map((line) => line.split(' ') as [string, string]));
+      expect(users.filter((user) => seen.get(user) === 'offline')).toEqual(users.filter((_, index) => index % 2 === 0));
+    }
+    expect(on.presence.counts()).toMatchObject({ users: 10_050, watches: 10_000 });
   });
 });
