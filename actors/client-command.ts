@@ -7,9 +7,12 @@ import type { Refusal } from '../system/errors.ts';
 import type { Cid, RoomId, UserId } from '../system/ids.ts';
 import type { Entry, Role, RoomKind } from '../system/store/entry.ts';
 import type { Range } from '../system/store/room-log.ts';
+import type { Identity } from './identity.ts';
 import type { PresenceView } from './user-state.ts';
 
 export type ClientCommand =
+  /** Another token of the same user, verified at the edge. */
+  | { readonly type: 'auth.refresh'; readonly identity: Identity }
   | {
       readonly type: 'room.create';
       readonly kind: RoomKind;
@@ -105,6 +108,7 @@ export type CommandResult =
   | { readonly type: 'room'; readonly room: RoomView }
   | { readonly type: 'rooms'; readonly rooms: readonly RoomSummary[] }
   | { readonly type: 'done' }
+  | { readonly type: 'refreshed'; readonly expiresAtMs: number }
   | { readonly type: 'stored'; readonly seq: number; readonly at: number; readonly dup: boolean }
   | Opened
   | { readonly type: 'presence'; readonly states: readonly PresenceView[] }

@@ -36,6 +36,8 @@ export interface ClientSink {
 /** Encodes events for sinks; one call for any number of receivers. */
 export interface FrameEncoder {
   entries(room: RoomId, entries: readonly Entry[]): Frame;
+  /** inMs: from now, for a client whose clock is another. */
+  authExpiring(expiresAtMs: number, inMs: number): Frame;
   typing(room: RoomId, users: readonly UserId[]): Frame;
   /** The same view object is encoded once. */
   presence(changes: readonly PresenceView[]): Frame;

@@ -11,7 +11,8 @@ import { newId, type SessionId, type UserId } from '../system/ids.ts';
 import { type Revocation, revokes } from '../system/store/revocations.ts';
 import type { Answer, ClientCommand } from './client-command.ts';
 import type { ClientSink } from './client-sink.ts';
-import { type Identity, type SessionCommand, type SessionDeps, spawnSession } from './session.ts';
+import type { Credential, Identity } from './identity.ts';
+import { type SessionCommand, type SessionDeps, spawnSession } from './session.ts';
 import type { Departure } from './user-state.ts';
 
 // ---- protocol ----
@@ -43,7 +44,8 @@ export interface Gateway {
 
 interface OpenedSession {
   readonly id: SessionId;
-  readonly identity: Identity;
+  readonly user: UserId;
+  readonly credential: Credential;
   readonly sink: ClientSink;
   readonly ref: ActorRef<SessionCommand>;
 }
@@ -108,8 +110,9 @@ class GatewayActor implements Gateway {
       return refuse('TOO_MANY_CONNECTIONS', 'this node is full; try again or another', 5_000);
     const id = newId() as SessionId;
     this.nextBucket = (this.nextBucket + 1) % bucketCount;
-    const ref = spawnSession(this.buckets[this.nextBucket] as ActorRef<never>, id, identity, sink, this.deps);
-    this.remember({ id, identity, sink, ref });
+    const credential: Credential = { identity };
+    const ref = spawnSession(this.buckets[this.nextBucket] as ActorRef<never>, id, credential, sink, this.deps);
+    this.remember({ id, user: identity.userId, credential, sink, ref });
     return {
       command: (command, reply) => tell(ref, { type: 'session.command', command, replyTo: callbackRef<Answer>('session.reply', reply) }),
       disconnected: (how = 'lost') => {
@@ -132,8 +135,8 @@ class GatewayActor implements Gateway {
     const { of } = revocation;
     const candidates = 'user' in of ? (this.byUser.get(of.user) ?? []) : this.sessions.values();
     let count = 0;
-    for (const { identity, ref, sink } of candidates) {
-      if (!revokes(revocation, identity)) continue;
+    for (const { credential, ref, sink } of candidates) {
+      if (!revokes(revocation, credential.identity)) continue;
       count += 1;
       // A client that keeps its session's queue full does not stay connected by that.
       if (tell(ref, { type: 'session.close', code: 'REVOKED' }) === 'refused') sink.close('REVOKED');
@@ -148,10 +151,9 @@ class GatewayActor implements Gateway {
 
   private remember(session: OpenedSession): void {
     this.sessions.set(session.id, session);
-    const { userId } = session.identity;
-    const sessions = this.byUser.get(userId);
+    const sessions = this.byUser.get(session.user);
     if (sessions) sessions.add(session);
-    else this.byUser.set(userId, new Set([session]));
+    else this.byUser.set(session.user, new Set([session]));
     this.watch(session);
   }
 
@@ -163,10 +165,9 @@ class GatewayActor implements Gateway {
     const session = this.sessions.get(id);
     if (!session) return;
     this.sessions.delete(id);
-    const { userId } = session.identity;
-    const sessions = this.byUser.get(userId);
+    const sessions = this.byUser.get(session.user);
     sessions?.delete(session);
-    if (sessions?.size === 0) this.byUser.delete(userId);
+    if (sessions?.size === 0) this.byUser.delete(session.user);
   }
 
   private closeAll(): void {

@@ -10,6 +10,7 @@ import { type Cid, dmRoomId, newId, type RoomId, type SessionId, type UserId } f
 import type { RoomFacts } from '../system/store/entry.ts';
 import { type Answer, type ClientCommand, isOpen } from './client-command.ts';
 import type { ClientSink } from './client-sink.ts';
+import type { Credential, Identity } from './identity.ts';
 import type { Presence } from './presence.ts';
 import { type PresenceDue, watchAnswerMs } from './presence-feed.ts';
 import type { Reads } from './reads.ts';
@@ -18,6 +19,7 @@ import type { ReadNotice } from './room-notices.ts';
 import type { ReaderGone } from './room-readers.ts';
 import type { Rooms } from './rooms.ts';
 import { SessionPresence } from './session-presence.ts';
+import { SessionToken, type SessionTokenDeps, type TokenDue } from './session-token.ts';
 import type { Departure } from './user-state.ts';
 
 // ---- protocol ----
@@ -33,31 +35,16 @@ export type SessionCommand =
   /** A read mark of this session's user was raised. */
   | ({ readonly type: 'session.read' } & ReadNotice)
   | { readonly type: 'session.close'; readonly code: CloseCode; readonly reconnectInMs?: number };
-type SessionInternal =
-  | { readonly type: 'session.expired' }
-  | { readonly type: 'session.opened'; readonly room: RoomId; readonly opening: number };
+type SessionInternal = TokenDue | { readonly type: 'session.opened'; readonly room: RoomId; readonly opening: number };
 type SessionMessage = SessionCommand | SessionInternal;
 
 // ---- what it needs ----
 
-/** Who a valid token says the client is. Clean: ids fit their patterns, names hold no control characters. */
-export interface Identity {
-  readonly userId: UserId;
-  readonly name: string;
-  readonly roles: readonly string[];
-  readonly jti?: string;
-  /** Wall-clock milliseconds since the epoch: the token's `iat`, where it has one. */
-  readonly issuedAtMs?: number;
-  /** Wall-clock milliseconds since the epoch: the token's `exp`. */
-  readonly expiresAtMs: number;
-}
-
-export interface SessionDeps {
+export interface SessionDeps extends SessionTokenDeps {
   readonly rooms: Rooms;
   readonly reads: Reads;
   readonly presence: Presence;
   readonly roomsPerSocketMax: number;
-  readonly wallMs: () => number;
   /** Ids for entries that clients do not name: `sys:` and unique for this incarnation. */
   readonly newSystemCid: () => Cid;
 }
@@ -76,21 +63,27 @@ const noRooms: ReadonlySet<RoomId> = new Set();
 /** Methods, not closures: there is one of these for every connection. */
 class Session implements Behaviour<SessionState, SessionMessage> {
   private readonly id: SessionId;
-  private readonly identity: Identity;
+  private readonly credential: Credential;
   private readonly sink: ClientSink;
   private readonly deps: SessionDeps;
+  private readonly token: SessionToken;
   private readonly presence: SessionPresence;
   private departure: Departure = 'lost';
   /** The number of each open room's last opening. Outlives a crash: the rooms must be told. */
   private readonly openings = new Map<RoomId, number>();
   private lastOpening = 0;
 
-  constructor(id: SessionId, identity: Identity, sink: ClientSink, deps: SessionDeps) {
+  constructor(id: SessionId, credential: Credential, sink: ClientSink, deps: SessionDeps) {
     this.id = id;
-    this.identity = identity;
+    this.credential = credential;
     this.sink = sink;
     this.deps = deps;
-    this.presence = new SessionPresence(deps.presence, id, identity.userId);
+    this.token = new SessionToken(credential, sink, deps);
+    this.presence = new SessionPresence(deps.presence, id, credential.identity.userId);
+  }
+
+  private get identity(): Identity {
+    return this.credential.identity;
   }
 
   get kind(): string {
@@ -99,7 +92,7 @@ class Session implements Behaviour<SessionState, SessionMessage> {
 
   start(ctx: Ctx<SessionMessage>): SessionState {
     this.sink.onRoom(() => tell(ctx.self, { type: 'session.sinkReady' }));
-    ctx.after(Math.max(0, this.identity.expiresAtMs - this.deps.wallMs()), { type: 'session.expired' });
+    this.token.look(ctx);
     this.presence.begin();
     return { open: noRooms };
   }
@@ -110,6 +103,7 @@ class Session implements Behaviour<SessionState, SessionMessage> {
         return this.onCommand(state, msg.command, msg.replyTo, ctx);
       case 'session.sinkReady':
         this.presence.sinkReady();
+        this.token.tell();
         for (const room of state.open) this.deps.rooms.sendIfActive(room, { type: 'room.readerReady', reader: this.id });
         return state;
       case 'session.presenceDue':
@@ -122,13 +116,9 @@ class Session implements Behaviour<SessionState, SessionMessage> {
       case 'session.read':
         if (msg.from !== this.id && !(msg.isShownInRoom && state.open.has(msg.room))) this.sink.send(msg.frame);
         return state;
-      case 'session.expired':
-        if (this.identity.expiresAtMs > this.deps.wallMs()) {
-          ctx.after(this.identity.expiresAtMs - this.deps.wallMs(), { type: 'session.expired' });
-          return state;
-        }
-        this.sink.close('TOKEN_EXPIRED');
-        ctx.stop();
+      case 'session.tokenDue':
+        if (this.token.isOver) return this.expire(state, ctx);
+        this.token.look(ctx);
         return state;
       case 'session.close':
         this.sink.close(msg.code, msg.reconnectInMs);
@@ -162,7 +152,17 @@ class Session implements Behaviour<SessionState, SessionMessage> {
 
   private onCommand(state: SessionState, command: ClientCommand, replyTo: ActorRef<Answer>, ctx: Ctx<SessionMessage>): SessionState {
     const { userId, name } = this.identity;
+    if (this.token.isOver) {
+      tell(replyTo, { ok: false, refusal: refuse('TOKEN_EXPIRED', 'the token has expired; connect with a new one') });
+      return this.expire(state, ctx);
+    }
     switch (command.type) {
+      case 'auth.refresh': {
+        const refusal = this.token.refresh(command.identity, ctx);
+        const { expiresAtMs } = this.identity;
+        tell(replyTo, refusal ? { ok: false, refusal } : { ok: true, result: { type: 'refreshed', expiresAtMs } });
+        return state;
+      }
       case 'room.list':
         this.deps.reads.list(this.id, userId, replyTo);
         return state;
@@ -193,6 +193,12 @@ class Session implements Behaviour<SessionState, SessionMessage> {
         this.write(command.room, writeOf(command), replyTo, name, 'cid' in command ? command.cid : undefined);
         return state;
     }
+  }
+
+  private expire(state: SessionState, ctx: Ctx<SessionMessage>): SessionState {
+    this.sink.close('TOKEN_EXPIRED');
+    ctx.stop();
+    return state;
   }
 
   private onOpen(
@@ -263,7 +269,18 @@ function factsOf(command: Extract<ClientCommand, { type: 'room.create' }>, owner
 
 type WritingCommand = Exclude<
   ClientCommand,
-  { type: 'room.create' | 'room.list' | 'room.open' | 'room.close' | 'history.get' | 'typing' | 'presence.watch' | 'read.mark' }
+  {
+    type:
+      | 'auth.refresh'
+      | 'room.create'
+      | 'room.list'
+      | 'room.open'
+      | 'room.close'
+      | 'history.get'
+      | 'typing'
+      | 'presence.watch'
+      | 'read.mark';
+  }
 >;
 
 function writeOf(command: WritingCommand): RoomWrite {
@@ -305,10 +322,10 @@ const sessionMailboxMax = 256;
 export function spawnSession(
   parent: ActorRef<never>,
   id: SessionId,
-  identity: Identity,
+  credential: Credential,
   sink: ClientSink,
   deps: SessionDeps,
 ): ActorRef<SessionCommand> {
-  const session = new Session(id, identity, sink, deps);
+  const session = new Session(id, credential, sink, deps);
   return spawn<SessionState, SessionMessage>(parent, session, { name: id, mailboxMax: sessionMailboxMax, restarts: 'never' });
 }

@@ -153,6 +153,13 @@ export const settings = {
     max: 31_536_000,
     description: 'Tokens that live longer than this are refused.',
   }),
+  tokenNoticeMs: integer({
+    default: 60_000,
+    unit: 'milliseconds',
+    min: 100,
+    max: 3_600_000,
+    description: 'How long before the end of its token a client is told (auth:expiring), so that it can bring another.',
+  }),
   origins: list({
     rule: 'a comma list of exact origins such as https://chat.example.org (no path, no *)',
     accepts: isOrigin,

@@ -24,6 +24,8 @@ export interface HandshakeAuth {
 
 /** Payload of each command. `room:list` takes {} or nothing. Unknown fields are refused. */
 export interface CommandPayloads {
+  /** A newer token of the same user; the connection goes on with it. A refused one changes nothing. */
+  'auth:refresh': { token: string };
   'room:create': {
     kind: RoomKind;
     /** Not for a dm: its id is derived from its two users. */
@@ -64,6 +66,7 @@ export type CommandEvent = keyof CommandPayloads;
 
 /** The domain's name of each command. Also the one list of known events. */
 export const commandTypes = {
+  'auth:refresh': 'auth.refresh',
   'room:create': 'room.create',
   'room:list': 'room.list',
   'room:join': 'room.join',
@@ -99,6 +102,8 @@ export interface WireFailure {
 
 /** What `ok: true` carries beside `ok`, per command. */
 export interface CommandAnswers {
+  /** Milliseconds since the epoch. */
+  'auth:refresh': { readonly expiresAt: number };
   'room:create': { readonly room: WireRoom };
   'room:list': { readonly rooms: readonly WireRoomSummary[] };
   'room:join': { readonly room: WireRoom };
@@ -210,6 +215,11 @@ export interface ServerEvents {
    */
   read: { readonly room: string; readonly marks: readonly WireMark[] };
   'room:gone': { readonly room: string; readonly reason: RoomGoneReason };
+  /**
+   * The token ends in `inMs`, at `expiresAt` (milliseconds since the epoch): `auth:refresh` with another, or it ends with
+   * `closing TOKEN_EXPIRED`. Once for each token, 60 s before (a setting); at once for one that lives shorter.
+   */
+  'auth:expiring': { readonly expiresAt: number; readonly inMs: number };
   /** The last event before the server closes. */
   closing: { readonly code: CloseCode; readonly reconnectInMs?: number };
 }
@@ -272,6 +282,8 @@ function encodeResult(result: CommandResult): CommandAnswers[CommandEvent] {
   switch (result.type) {
     case 'done':
       return {};
+    case 'refreshed':
+      return { expiresAt: result.expiresAtMs };
     case 'room':
       return { room: encodeRoom(result.room) };
     case 'rooms':

@@ -10,6 +10,7 @@ import type { ClientCommand } from '../actors/client-command.ts';
 import { refuse } from '../system/errors.ts';
 import { idPattern, type RoomId } from '../system/ids.ts';
 import { type CommandEvent, type CommandPayloads, commandTypes, type LimitedRefusal } from './client-protocol.ts';
+import { tokenCharactersMax } from './token.ts';
 
 /** Default of CHAT_TEXT_BYTES_MAX. More: PAYLOAD_TOO_LARGE. Far below the transport's limit, which kills the connection without a word. */
 export const textBytesDefault = 16_384;
@@ -66,6 +67,9 @@ const room = { room: id };
 const change = { ...room, cid: id };
 
 const schemas = {
+  'auth:refresh': z.strictObject({
+    token: string.min(1, 'must not be empty').max(tokenCharactersMax, `must have at most ${tokenCharactersMax} characters`),
+  }),
   'room:create': z
     .strictObject({
       kind: z.enum(['dm', 'group', 'channel'], 'must be dm, group or channel'),
@@ -131,7 +135,14 @@ export const isKnown = (event: unknown): event is CommandEvent => typeof event =
 
 // ---- decoding ----
 
-export function decodeCommand(event: unknown, payload: unknown, textBytesMax: number = textBytesDefault): ClientCommand | LimitedRefusal {
+/** `auth:refresh` before its token was verified; then it is a command with an identity. */
+export interface RefreshRequest {
+  readonly type: 'auth.refresh';
+  readonly token: string;
+}
+export type Decoded = Exclude<ClientCommand, { type: 'auth.refresh' }> | RefreshRequest;
+
+export function decodeCommand(event: unknown, payload: unknown, textBytesMax: number = textBytesDefault): Decoded | LimitedRefusal {
   if (!isKnown(event)) return unknownEvent(event);
   const tooLarge = textTooLarge(payload, textBytesMax);
   if (tooLarge) return tooLarge;
@@ -143,7 +154,7 @@ export function decodeCommand(event: unknown, payload: unknown, textBytesMax: nu
 export const unknownEvent = (event: unknown): LimitedRefusal =>
   refuse('UNKNOWN_EVENT', `no event ${quoted(event)}; known events: ${knownEvents}`);
 
-export const isCommand = (decoded: ClientCommand | LimitedRefusal): decoded is ClientCommand => 'type' in decoded;
+export const isCommand = (decoded: Decoded | LimitedRefusal): decoded is Decoded => 'type' in decoded;
 
 /** Only `room:list` may come without a payload. */
 const absentPayload = (event: CommandEvent): unknown => (event === 'room:list' ? {} : undefined);
@@ -159,12 +170,12 @@ function textTooLarge(payload: unknown, textBytesMax: number): LimitedRefusal | 
 }
 
 /** The parsed payloads have the shapes that `schemas` states; this gives them the domain's names and brands. */
-function toCommand(event: CommandEvent, fields: object): ClientCommand {
+function toCommand(event: CommandEvent, fields: object): Decoded {
   const type = commandTypes[event];
   switch (type) {
     case 'room.create': {
       const create = fields as z.output<(typeof schemas)['room:create']>;
-      return { ...present(create), type, public: create.public ?? false, members: create.members ?? [] } as unknown as ClientCommand;
+      return { ...present(create), type, public: create.public ?? false, members: create.members ?? [] } as unknown as Decoded;
     }
     case 'history.get': {
       const { room: id, before, after, around, limit } = fields as z.output<(typeof schemas)['history:get']>;
@@ -172,7 +183,7 @@ function toCommand(event: CommandEvent, fields: object): ClientCommand {
       return { type, room: id as RoomId, range };
     }
     default:
-      return { ...present(fields), type } as unknown as ClientCommand;
+      return { ...present(fields), type } as unknown as Decoded;
   }
 }
 

@@ -10,12 +10,12 @@ import type { Clock } from '../system/clock.ts';
 import { type Refusal, refuse } from '../system/errors.ts';
 import type { Logger } from '../system/logger.ts';
 import { encodeAnswer, type LimitedRefusal, type WireAnswer } from './client-protocol.ts';
-import { decodeCommand, isCommand, isKnown, unknownEvent } from './command-decoder.ts';
+import { type Decoded, decodeCommand, isCommand, isKnown, type RefreshRequest, unknownEvent } from './command-decoder.ts';
 import type { CommandMetrics } from './edge-metrics.ts';
 import type { Outbox } from './outbox.ts';
 import { guardPayload } from './payload-guard.ts';
 import { RateLimit } from './rate-limit.ts';
-import type { SessionHandle } from './session-port.ts';
+import { isRefusal, type SessionHandle, type TokenVerifier } from './session-port.ts';
 
 export interface ConnectionLimits {
   readonly textBytesMax: number;
@@ -24,6 +24,7 @@ export interface ConnectionLimits {
 }
 export interface ConnectionDeps {
   readonly session: SessionHandle;
+  readonly verifier: TokenVerifier;
   readonly outbox: Pick<Outbox, 'close' | 'isFull' | 'isOpen'>;
   readonly limits: ConnectionLimits;
   readonly clock: Clock;
@@ -62,8 +63,10 @@ export function createEventHandler(deps: ConnectionDeps): (packet: readonly unkn
       });
       const refused = (refusal: Refusal) => reply?.({ ok: false, refusal });
       if (verdict.type === 'refused') return refused(refuse('RATE_LIMITED', 'too many commands', verdict.retryAfterMs));
-      const command = read(event, packet.slice(1, -1), limits.textBytesMax);
-      if (!isCommand(command)) return refused(command);
+      const decoded = read(event, packet.slice(1, -1), limits.textBytesMax);
+      if (!isCommand(decoded)) return refused(decoded);
+      const command = decoded.type === 'auth.refresh' ? withIdentity(decoded, deps.verifier) : decoded;
+      if (isRefusal(command)) return refused(command);
       if (deps.outbox.isFull) return refused(refuse('BUSY', 'read what was sent before you ask for more', busyRetryAfterMs));
       if (deps.session.command(command, reply) === 'refused')
         refused(refuse('BUSY', 'too many commands wait for an answer', busyRetryAfterMs));
@@ -75,10 +78,16 @@ export function createEventHandler(deps: ConnectionDeps): (packet: readonly unkn
 }
 
 /** From the outside in: the name, how many arguments, what they are made of, and only then what they say. */
-function read(event: unknown, args: readonly unknown[], textBytesMax: number): ClientCommand | LimitedRefusal {
+function read(event: unknown, args: readonly unknown[], textBytesMax: number): Decoded | LimitedRefusal {
   if (!isKnown(event)) return unknownEvent(event);
   if (args.length > 1) return refuse('INVALID', `payload must be the only argument beside the acknowledgement, not one of ${args.length}`);
   return guardPayload(args[0]) ?? decodeCommand(event, args[0], textBytesMax);
+}
+
+/** The session knows no tokens: what it gets is who the token says the client is. */
+function withIdentity({ token }: RefreshRequest, verifier: TokenVerifier): ClientCommand | Refusal {
+  const identity = verifier.verify(token);
+  return isRefusal(identity) ? identity : { type: 'auth.refresh', identity };
 }
 
 function answerOnce(ack: Ack, log: Logger, onAnswer: (answer: Answer) => void): (answer: Answer) => void {

@@ -121,6 +121,7 @@ export function createFrameEncoder(frameEntries?: Histogram): FrameEncoder {
       }
       return frame;
     },
+    authExpiring: (expiresAt, inMs) => frameOf('auth:expiring', { expiresAt, inMs }),
     typing: (room, users) => frameOf('typing', { room, users }),
     read: (room, marks) => frameOf('read', { room, marks: marks.map(encodeMark) }),
     roomGone: (room, reason) => frameOf('room:gone', { room, reason }),

@@ -163,7 +163,16 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     });
     socket.conn.once('close', gone);
     socket.once('disconnect', gone);
-    const handle = createEventHandler({ session, outbox, limits: config, clock, log, metrics: commands, user: identity.userId });
+    const handle = createEventHandler({
+      session,
+      verifier: options.verifier,
+      outbox,
+      limits: config,
+      clock,
+      log,
+      metrics: commands,
+      user: identity.userId,
+    });
     takeEvents(socket, handle, (packet) => outbox.answer(packet));
     // Binary events come this way. `next` is never called, so socket.io emits nothing: no event name of a client can reach a listener.
     socket.use((packet) => handle(packet));

@@ -5,11 +5,11 @@
  */
 import type { ClientSink } from '../actors/client-sink.ts';
 import type { SessionHandle } from '../actors/gateway.ts';
-import type { Identity } from '../actors/session.ts';
+import type { Identity } from '../actors/identity.ts';
 import type { Refusal } from '../system/errors.ts';
 
 export type { SessionHandle } from '../actors/gateway.ts';
-export type { Identity } from '../actors/session.ts';
+export type { Identity } from '../actors/identity.ts';
 export type { Departure } from '../actors/user-state.ts';
 
 /**

@@ -33,7 +33,7 @@ const secretBytesMin = 32;
 /** `aaaa…` is long too. */
 const secretDistinctBytesMin = 8;
 /** Longer: refused before it is parsed. */
-const tokenCharactersMax = 8_192;
+export const tokenCharactersMax = 8_192;
 /** How far the issuer's clock may be ahead: iat and nbf. exp has no tolerance, since a session ends at exp. */
 const clockSkewMaxMs = 30_000;
 const lifetimeDefaultMs = 24 * 60 * 60 * 1_000;

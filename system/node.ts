@@ -93,7 +93,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     undo.unshift(() => watch.stop());
     health.add('node', () => (lifecycle.state === 'up' ? 'up' : { down: `is ${lifecycle.state}` }));
     health.add('loop', () => watch.state());
-    const guardian = startActors(options, { system, store, wire, link, clock, lifecycle, load, metrics, health });
+    const revocations = await readRevocations(options, store, clock);
+    undo.unshift(() => revocations.stop());
+    const guardian = startActors(options, { revocations, system, store, wire, link, clock, lifecycle, load, metrics, health });
     tellNode(metrics, {
       system,
       sessions: () => guardian.gateway.sessionCount(),
@@ -104,8 +106,6 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     });
     const version = programVersion();
     tellProcess(metrics, { version, node: config.nodeId });
-    const revocations = await readRevocations(options, store, clock);
-    undo.unshift(() => revocations.stop());
     revocations.onRevoked((revocation) => guardian.gateway.revoke(revocation));
     health.add('revocations', () => (revocations.isBlind ? { down: 'cannot be read: nobody new is let in' } : 'up'));
     const { devTokens, ...tokens } = await tokensOf(config, clock);
@@ -149,6 +149,7 @@ function openLink({ config, incarnation, log }: NodeOptions, clock: Clock): Stat
 }
 
 interface Parts {
+  readonly revocations: RevocationList;
   readonly system: ActorSystem;
   readonly store: RoomStore;
   readonly wire: Wire;
@@ -174,7 +175,10 @@ function openStore({ dataDir }: Config, clock: Clock, log: Logger, health: Healt
   });
 }
 
-function startActors(options: NodeOptions, { system, store, wire, link, clock, lifecycle, load, metrics, health }: Parts): Guardian {
+function startActors(
+  options: NodeOptions,
+  { revocations, system, store, wire, link, clock, lifecycle, load, metrics, health }: Parts,
+): Guardian {
   const { config, incarnation } = options;
   const tally = new RoomTally();
   tally.tell(metrics, config.roomPendingMax);
@@ -220,6 +224,9 @@ function startActors(options: NodeOptions, { system, store, wire, link, clock, l
     },
     reads: { ...reads, clock, logger: options.log },
     gateway: {
+      encoder,
+      tokenNoticeMs: config.tokenNoticeMs,
+      isRevoked: (identity) => revocations.isRevoked(identity),
       roomsPerSocketMax: config.roomsPerSocketMax,
       connectionsMax: config.connectionsMax,
       wallMs: clock.wallMs,

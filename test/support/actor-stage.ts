@@ -8,6 +8,7 @@ import type { Answer, ClientCommand, CommandResult } from '../../actors/client-c
 import type { ClientSink, Frame, FrameEncoder } from '../../actors/client-sink.ts';
 import type { Gateway, SessionHandle } from '../../actors/gateway.ts';
 import { spawnGuardian } from '../../actors/guardian.ts';
+import type { Identity } from '../../actors/identity.ts';
 import type { Presence, PresenceDeps } from '../../actors/presence.ts';
 import type { RoomSettings } from '../../actors/room-protocol.ts';
 import { RoomTally } from '../../actors/room-tally.ts';
@@ -46,6 +47,7 @@ const frame = (event: string, body: unknown): TestFrame => ({ bytes: 1, event, b
 export const testEncoder: FrameEncoder = {
   entries: (room, entries) => frame('entries', { room, entries }),
   presence: (changes) => frame('presence', { changes }),
+  authExpiring: (expiresAt, inMs) => frame('auth:expiring', { expiresAt, inMs }),
   typing: (room, users) => frame('typing', { room, users }),
   read: (room, marks) => frame('read', { room, marks: marks.map(({ user, seq, n }) => ({ user, seq, n })) }),
   roomGone: (room, reason) => frame('room:gone', { room, reason }),
@@ -135,6 +137,9 @@ export interface StageOptions {
   readonly tally?: RoomTally;
   readonly connectionsMax?: number;
   readonly roomsPerSocketMax?: number;
+  /** A wall clock that differs from the manual one. */
+  readonly wallMs?: (wallMs: number) => number;
+  readonly isRevoked?: (identity: Identity) => boolean;
   readonly presence?: Partial<PresenceDeps>;
 }
 
@@ -180,8 +185,11 @@ export function startStage(options: StageOptions = {}): Stage {
     },
     reads: { log, userRooms: store.userRooms, clock, logger },
     gateway: {
+      encoder: testEncoder,
+      tokenNoticeMs: 60_000,
+      isRevoked: (identity) => options.isRevoked?.(identity) ?? false,
       roomsPerSocketMax: options.roomsPerSocketMax ?? 200,
-      wallMs: clock.wallMs,
+      wallMs: () => options.wallMs?.(clock.wallMs()) ?? clock.wallMs(),
       newSystemCid: () => {
         cids += 1;
         return `sys:test:${cids}` as Cid;

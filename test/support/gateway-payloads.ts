@@ -4,11 +4,13 @@
  * Guarantees: together with `commandFields` no field can be added without a case: tests compare the two.
  */
 import type { CommandEvent } from '../../gateway/client-protocol.ts';
+import { tokenOf } from './gateway-fixtures.ts';
 
 type Payload = Readonly<Record<string, unknown>>;
 
 /** Between them the examples of a command show all of its fields. */
 export const validPayloads: Readonly<Record<CommandEvent, readonly Payload[]>> = {
+  'auth:refresh': [{ token: tokenOf('ada') }],
   'room:create': [
     { kind: 'group', id: 'room-1', name: 'Tea & 🫖', public: true, community: 'c1', members: ['bob', 'eve_2'] },
     { kind: 'channel' },
@@ -45,6 +47,7 @@ const badText = [...notAString, '', 'a\0b', '\ud800', 'x\udc00y', 'x'.repeat(16_
 const badLabel = [...notAString, '', 'x'.repeat(81), 'a\u0007', 'a\nb', '\ud83d', '\u0301'.repeat(10_000)];
 
 export const badValues: Readonly<Record<string, readonly unknown[]>> = {
+  token: [...notAString, '', 'x'.repeat(8_193)],
   room: badId,
   user: badId,
   cid: badId,

@@ -44,6 +44,7 @@ describe('the defaults', () => {
       dev: true,
       jwt: { kind: 'dev', algorithm: 'HS256' },
       tokenLifetimeMaxS: 86_400,
+      tokenNoticeMs: 60_000,
       origins: [],
       operatorAccess: 'local',
       logLevel: 'info',

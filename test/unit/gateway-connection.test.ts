@@ -5,8 +5,10 @@ import { describe, expect, it } from 'vitest';
 import type { Answer, ClientCommand } from '../../actors/client-command.ts';
 import { createEventHandler } from '../../gateway/connection.ts';
 import { CommandMetrics } from '../../gateway/edge-metrics.ts';
+import { createTokenVerifier } from '../../gateway/token.ts';
 import { createLogger } from '../../system/logger.ts';
 import { Metrics } from '../../system/metrics.ts';
+import { tokenOf, tokens } from '../support/gateway-fixtures.ts';
 import { manualClock } from '../support/manual-clock.ts';
 
 function setUp(outbox = { isOpen: true, isFull: false }) {
@@ -24,6 +26,7 @@ function setUp(outbox = { isOpen: true, isFull: false }) {
       },
       disconnected: () => undefined,
     },
+    verifier: createTokenVerifier(tokens),
     outbox: { ...outbox, close: (code) => void closed.push(code) },
     limits: { textBytesMax: 100, commandsPerSecondMax: 1, commandsBurstMax: 10 },
     clock: manualClock(),
@@ -79,6 +82,20 @@ describe('the event handler', () => {
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain('"user":"ada"');
     expect(commands).toEqual([]);
+  });
+
+  it('gives the session who a token says the client is, never the token, and nothing at all of a bad one', () => {
+    const { handle, commands } = setUp();
+    const heard: unknown[] = [];
+    const token = tokenOf('ada');
+    handle(['auth:refresh', { token }, (answer: unknown) => heard.push(answer)]);
+    expect(commands).toMatchObject([{ type: 'auth.refresh', identity: { userId: 'ada' } }]);
+    expect(JSON.stringify(commands)).not.toContain(token);
+    for (const bad of [token.slice(0, -2), 'x', `${token}x`])
+      handle(['auth:refresh', { token: bad }, (answer: unknown) => heard.push(answer)]);
+    expect(commands).toHaveLength(1);
+    expect(heard).toHaveLength(3);
+    for (const answer of heard) expect(answer).toMatchObject({ ok: false, error: { code: 'UNAUTHENTICATED', retryable: false } });
   });
 
   it('survives packets that socket.io would not make', () => {
