@@ -101,10 +101,11 @@ export class Connection {
   ): void {
     const { socket } = this;
     if (!socket || !this.isOnline) return done(new ChatError('OFFLINE', 'not connected', true), undefined);
+    const askedMs = this.timing.nowMs();
     const onAck: Ack = (error, answer) => {
       if (error && socket.connected && socket === this.socket) {
         done(new ChatError('TIMEOUT', `${event}: no answer within ${timeoutMs} ms`, true), undefined);
-        return this.suspect(timeoutMs);
+        return this.suspect(askedMs);
       }
       if (error) return done(new ChatError('CONNECTION_LOST', `${event}: the connection was lost before the answer`, true), undefined);
       this.heardMs = this.timing.nowMs();
@@ -187,9 +188,12 @@ export class Connection {
     this.become({ state: 'offline', reason: closing ? closing.code : reason, ...(why && { code: why }), retryInMs });
   }
 
-  /** Nothing at all was heard for as long as a command may take: the link is dead before the heart-beat says so. */
-  private suspect(silenceMs: number): void {
-    if (this.isOnline && this.timing.nowMs() - this.heardMs >= silenceMs) this.lost('the node does not answer');
+  /**
+   * Nothing at all was heard since a command that has timed out: the link is dead before the heart-beat says so.
+   * Not by the length of the silence: a timer may fire a fraction of a millisecond early, and the dead link would be kept.
+   */
+  private suspect(askedMs: number): void {
+    if (this.isOnline && this.heardMs <= askedMs) this.lost('the node does not answer');
   }
 
   /** Lets go of socket and timer. What the old socket still says is not heard. */

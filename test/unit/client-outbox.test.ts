@@ -6,7 +6,7 @@ import { ChatClient } from '../../gateway/client/chat-client.ts';
 import { ChatError } from '../../gateway/client/chat-error.ts';
 import type { StateChange } from '../../gateway/client/connection.ts';
 import { Outbox, type StoringCommand } from '../../gateway/client/outbox.ts';
-import type { Timing } from '../../gateway/client/timing.ts';
+import { systemTiming, type Timing } from '../../gateway/client/timing.ts';
 import type { WireStored } from '../../gateway/client-protocol.ts';
 import { refusal, StubNode } from '../replay/stub-node.ts';
 
@@ -187,7 +187,8 @@ describe('a client on a socket', () => {
   });
 
   it('gives a command up after its time-out as unknown, and leaves a connection that says nothing at all', async () => {
-    const client = await enter('alice', { ackTimeoutMs: 60 });
+    // The clock stands still: a timer may fire early, and the silence is then not quite as long as the time-out.
+    const client = await enter('alice', { ackTimeoutMs: 60, timing: { ...systemTiming, nowMs: () => 0 } });
     node.faults.swallow = () => true;
     await expect(client.listRooms()).rejects.toMatchObject({ code: 'TIMEOUT', retryable: true });
     expect(states.some(({ state, reason }) => state === 'offline' && reason === 'the node does not answer')).toBe(true);
