@@ -5,7 +5,7 @@
  */
 import type { CloseCode } from '../system/errors.ts';
 import type { RoomId, UserId } from '../system/ids.ts';
-import type { Entry } from '../system/store/entry.ts';
+import type { Entry, Head } from '../system/store/entry.ts';
 import type { ReadMark } from '../system/store/user-rooms.ts';
 import type { PresenceView } from './user-state.ts';
 
@@ -42,6 +42,7 @@ export interface FrameEncoder {
   /** The same view object is encoded once. */
   presence(changes: readonly PresenceView[]): Frame;
   read(room: RoomId, marks: readonly ReadMark[]): Frame;
+  roomHead(room: RoomId, head: Pick<Head, 'seq' | 'n'>): Frame;
   /** unavailable: the room failed here and rests; open it again after a while. */
   roomGone(room: RoomId, reason: 'kicked' | 'left' | 'unavailable'): Frame;
 }

@@ -6,6 +6,7 @@
  */
 import { type ActorSystem, type Ctx, spawn } from '../system/actor.ts';
 import { type Gateway, type GatewayDeps, spawnGateway } from './gateway.ts';
+import { type HeadWatch, spawnHeadWatch } from './head-watch.ts';
 import { type Presence, type PresenceDeps, spawnPresence } from './presence.ts';
 import { Reads, type ReadsDeps } from './reads.ts';
 import type { RoomNotices } from './room-notices.ts';
@@ -20,7 +21,7 @@ type GuardianMessage = { readonly type: 'guardian.childLost'; readonly child: st
 export interface GuardianDeps {
   readonly rooms: Omit<RoomsDeps, 'notices'>;
   readonly presence: PresenceDeps;
-  readonly gateway: Omit<GatewayDeps, 'rooms' | 'presence' | 'reads'>;
+  readonly gateway: Omit<GatewayDeps, 'rooms' | 'presence' | 'heads' | 'reads'>;
   readonly reads: Omit<ReadsDeps, 'rooms'>;
   /** Called when a child of the guardian, or the guardian, stopped for good outside of a drain. */
   readonly onChildLost: (child: string) => void;
@@ -29,6 +30,7 @@ export interface GuardianDeps {
 export interface Guardian {
   readonly rooms: Rooms;
   readonly presence: Presence;
+  readonly heads: HeadWatch;
   readonly gateway: Gateway;
   readonly reads: Reads;
 }
@@ -53,13 +55,18 @@ export function spawnGuardian(system: ActorSystem, deps: GuardianDeps): Guardian
   };
   const ref = spawn<undefined, GuardianMessage>(system, behaviour, { name: 'guardian', mailboxMax: 64, restarts: 'never' });
   // Rooms have nobody to tell before there are sessions.
-  const notices: RoomNotices = { read: (user, notice) => gateway.tellUser(user, { type: 'session.read', ...notice }) };
+  const notices: RoomNotices = {
+    read: (user, notice) => gateway.tellUser(user, { type: 'session.read', ...notice }),
+    membership: (room, entries) => heads.onMembership(room, entries),
+  };
+  const heads = spawnHeadWatch(ref, deps.rooms);
   const rooms = spawnRooms(ref, { ...deps.rooms, notices });
   const presence = spawnPresence(ref, deps.presence);
   const reads = new Reads({ ...deps.reads, rooms });
-  const gateway = spawnGateway(ref, { ...deps.gateway, rooms, presence, reads });
+  const gateway = spawnGateway(ref, { ...deps.gateway, rooms, presence, heads, reads });
   ctxOfGuardian?.watch(rooms.ref, () => ({ type: 'guardian.childLost', child: 'rooms' }));
   ctxOfGuardian?.watch(presence.ref, () => ({ type: 'guardian.childLost', child: 'presence' }));
+  ctxOfGuardian?.watch(heads.ref, () => ({ type: 'guardian.childLost', child: 'heads' }));
   ctxOfGuardian?.watch(gateway.ref, () => ({ type: 'guardian.childLost', child: 'gateway' }));
-  return { rooms, presence, gateway, reads };
+  return { rooms, presence, heads, gateway, reads };
 }

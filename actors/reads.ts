@@ -53,10 +53,11 @@ export class Reads {
     if (refusal) tell(answered, { ok: false, refusal });
   }
 
-  list(asker: string, user: UserId, replyTo: ActorRef<Answer>): void {
+  /** `onRooms`: see readRoomList. */
+  list(asker: string, user: UserId, replyTo: ActorRef<Answer>, onRooms?: (rooms: readonly RoomId[]) => void): void {
     const answered = this.enter(this.lists, asker, replyTo, `one list at a time on a connection, ${listReadsMax} on this node`);
     if (!answered) return;
-    readRoomList(this.deps, user).then(
+    readRoomList(this.deps, user, onRooms).then(
       (rooms) => tell(answered, { ok: true, result: { type: 'rooms', rooms } }),
       (error: unknown) => {
         this.deps.logger.warn({ ev: 'list.failed', user, cause: String(error) }, 'a list of rooms could not be read');

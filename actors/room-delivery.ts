@@ -6,7 +6,7 @@
  * Does not: touch the append head. Events only say what is to be shown and that a read may be due.
  */
 import type { UserId } from '../system/ids.ts';
-import type { Entry, Head } from '../system/store/entry.ts';
+import { type Entry, type Head, isControl } from '../system/store/entry.ts';
 import type { RoomFold } from './room-fold.ts';
 import type { AnsweredOutcome, DeliveryInput, ReaderId, RoomCounters, RoomEffect, RoomSettings } from './room-protocol.ts';
 
@@ -204,6 +204,8 @@ export class RoomDelivery {
     this.seenSeq = Math.max(this.seenSeq, this.delivered);
     for (const entry of fresh) this.recent.push(entry);
     if (this.recent.length > 2 * this.settings.recentEntriesMax) this.recent = this.recent.slice(-this.settings.recentEntriesMax);
+    const controls = fresh.filter(isControl);
+    if (controls.length > 0) out.push({ type: 'membership', entries: controls });
     let start = 0;
     for (const [index, entry] of fresh.entries()) {
       if (entry.member) this.memberSeq = entry.seq;

@@ -19,11 +19,17 @@ export interface RoomListDeps {
 /** Entries after a last message that are read one by one; more of them, and the changes of that message are looked up. */
 const entriesAfterMax = 16;
 
-export async function readRoomList(deps: RoomListDeps, user: UserId): Promise<readonly RoomSummary[]> {
+/** `onRooms` hears which rooms it are before their heads are read: whoever watches from then on misses nothing. */
+export async function readRoomList(
+  deps: RoomListDeps,
+  user: UserId,
+  onRooms: (rooms: readonly RoomId[]) => void = () => {},
+): Promise<readonly RoomSummary[]> {
   const listed = await deps.userRooms.list(user, roomsPerUserMax);
   const decided = await Promise.all(listed.map((row) => (row.state === 'in' ? row : decide(deps, user, row))));
   const rows = decided.filter((row) => row !== undefined);
   const rooms = rows.map((row) => row.room);
+  onRooms(rooms);
   const heads = await deps.log.heads(rooms);
   const lasts = await deps.log.lastMessages(rooms);
   const changes = await changesOf(

@@ -1,9 +1,10 @@
 /**
- * RoomNotices: what a room tells sessions of this node past its readers. Types only; the guardian joins both sides.
+ * RoomNotices: what a room tells this node past its readers. Types only; the guardian joins both sides.
  *
  * All methods return at once and never throw. What is told is lost with the session that it was for.
  */
 import type { RoomId, UserId } from '../system/ids.ts';
+import type { Entry } from '../system/store/entry.ts';
 import type { Frame } from './client-sink.ts';
 import type { ReaderId } from './room-protocol.ts';
 
@@ -19,4 +20,6 @@ export interface ReadNotice {
 
 export interface RoomNotices {
   read(user: UserId, notice: ReadNotice): void;
+  /** Control entries of the room, each once, in order, as far as this node's actor of the room saw them. */
+  membership(room: RoomId, entries: readonly Entry[]): void;
 }

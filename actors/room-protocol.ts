@@ -209,5 +209,7 @@ export type RoomEffect =
   | { readonly type: 'attach' | 'detach'; readonly reader: ReaderId }
   /** The reader's user is no member any more: detach, tell it. */
   | { readonly type: 'gone'; readonly reader: ReaderId; readonly reason: 'kicked' | 'left' }
+  /** Control entries of the stream, each once, in order. */
+  | { readonly type: 'membership'; readonly entries: readonly Entry[] }
   | { readonly type: 'publish'; readonly entries: readonly Entry[] }
   | { readonly type: 'note'; readonly event: 'append.conflict' | 'gap.repair'; readonly count: number };

@@ -432,6 +432,9 @@ class RoomActor {
           this.readers.dismiss(effect.reader, effect.reason);
           forgetRefusal(state, effect.reader);
           break;
+        case 'membership':
+          this.deps.notices.membership(room, effect.entries);
+          break;
         case 'publish':
           if (effect.entries.some(isDelete)) state.reads.forget();
           wire.publish(room, effect.entries);

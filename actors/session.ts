@@ -10,6 +10,7 @@ import { type Cid, dmRoomId, newId, type RoomId, type SessionId, type UserId } f
 import type { RoomFacts } from '../system/store/entry.ts';
 import { type Answer, type ClientCommand, isOpen } from './client-command.ts';
 import type { ClientSink } from './client-sink.ts';
+import type { HeadWatch, HeadWatcher } from './head-watch.ts';
 import type { Credential, Identity } from './identity.ts';
 import type { Presence } from './presence.ts';
 import { type PresenceDue, watchAnswerMs } from './presence-feed.ts';
@@ -44,6 +45,7 @@ export interface SessionDeps extends SessionTokenDeps {
   readonly rooms: Rooms;
   readonly reads: Reads;
   readonly presence: Presence;
+  readonly heads: HeadWatch;
   readonly roomsPerSocketMax: number;
   /** Ids for entries that clients do not name: `sys:` and unique for this incarnation. */
   readonly newSystemCid: () => Cid;
@@ -68,6 +70,8 @@ class Session implements Behaviour<SessionState, SessionMessage> {
   private readonly deps: SessionDeps;
   private readonly token: SessionToken;
   private readonly presence: SessionPresence;
+  /** Since the first list of rooms. */
+  private heads: HeadWatcher | undefined;
   private departure: Departure = 'lost';
   /** The number of each open room's last opening. Outlives a crash: the rooms must be told. */
   private readonly openings = new Map<RoomId, number>();
@@ -104,6 +108,7 @@ class Session implements Behaviour<SessionState, SessionMessage> {
       case 'session.sinkReady':
         this.presence.sinkReady();
         this.token.tell();
+        this.heads?.sinkReady();
         for (const room of state.open) this.deps.rooms.sendIfActive(room, { type: 'room.readerReady', reader: this.id });
         return state;
       case 'session.presenceDue':
@@ -140,6 +145,7 @@ class Session implements Behaviour<SessionState, SessionMessage> {
 
   stopped(_state: SessionState | undefined, reason: 'stopped' | 'crashed'): void {
     this.presence.end(this.departure);
+    this.heads?.end();
     for (const room of this.openings.keys()) this.deps.rooms.sendIfActive(room, { type: 'room.close', reader: this.id });
     this.sink.close(reason === 'crashed' ? 'INTERNAL' : 'SERVER_DRAINING'); // Nothing, where it was closed before.
   }
@@ -164,7 +170,7 @@ class Session implements Behaviour<SessionState, SessionMessage> {
         return state;
       }
       case 'room.list':
-        this.deps.reads.list(this.id, userId, replyTo);
+        this.list(replyTo);
         return state;
       case 'room.open':
         return this.onOpen(state, command, replyTo, ctx);
@@ -236,6 +242,7 @@ class Session implements Behaviour<SessionState, SessionMessage> {
   private forget(state: SessionState, room: RoomId): SessionState {
     this.openings.delete(room);
     this.presence.closed(room);
+    this.heads?.closed(room);
     return { open: without(state.open, room) };
   }
 
@@ -252,6 +259,14 @@ class Session implements Behaviour<SessionState, SessionMessage> {
   private send(room: RoomId, command: Parameters<Rooms['send']>[1], replyTo: ActorRef<Answer>): void {
     const refusal = this.deps.rooms.send(room, command);
     if (refusal) tell(replyTo, { ok: false, refusal });
+  }
+
+  private list(replyTo: ActorRef<Answer>): void {
+    const { userId } = this.identity;
+    const heads = this.heads ?? this.deps.heads.watcher(userId, this.sink, (room) => this.openings.has(room));
+    this.heads = heads;
+    const position = heads.position();
+    this.deps.reads.list(this.id, userId, replyTo, (rooms) => heads.replace(rooms, position));
   }
 }
 

@@ -214,6 +214,12 @@ export interface ServerEvents {
    * at most 100 members. May be dropped for a busy connection. What somebody wrote counts as read by them without this.
    */
   read: { readonly room: string; readonly marks: readonly WireMark[] };
+  /**
+   * The room has grown: its last seq, and the count of messages up to there. After a `room:list`, for rooms of the user that this
+   * connection does not have open, also ones it came into since; at most one a second for each room. The newest word is right,
+   * also when it comes before the answer of the list. Unread: `n` less the count at the read mark.
+   */
+  'room:head': { readonly room: string; readonly head: number; readonly n: number };
   'room:gone': { readonly room: string; readonly reason: RoomGoneReason };
   /**
    * The token ends in `inMs`, at `expiresAt` (milliseconds since the epoch): `auth:refresh` with another, or it ends with

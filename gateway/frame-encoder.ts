@@ -123,6 +123,7 @@ export function createFrameEncoder(frameEntries?: Histogram): FrameEncoder {
     },
     authExpiring: (expiresAt, inMs) => frameOf('auth:expiring', { expiresAt, inMs }),
     typing: (room, users) => frameOf('typing', { room, users }),
+    roomHead: (room, { seq, n }) => frameOf('room:head', { room, head: seq, n }),
     read: (room, marks) => frameOf('read', { room, marks: marks.map(encodeMark) }),
     roomGone: (room, reason) => frameOf('room:gone', { room, reason }),
   };

@@ -241,10 +241,13 @@ function startActors(
       if (lifecycle.state === 'starting' || lifecycle.state === 'up') options.onFatal(`the ${child} actor failed for good`);
     },
   });
-  const { rooms } = guardian;
+  const { rooms, heads } = guardian;
   guardian.reads.tell(metrics);
   wire.subscribe(rooms.isActive.bind(rooms), rooms.onEntries.bind(rooms));
-  store.log.tail((room, head) => rooms.onHead(room, head.seq));
+  store.log.tail((room, head) => {
+    rooms.onHead(room, head.seq);
+    heads.onHead(room, head);
+  });
   return guardian;
 }
 

@@ -27,7 +27,7 @@ export async function runActors(request: DriveRequest): Promise<AppendRun> {
     roomIdleMs: 60_000,
     gatherMs: () => 0,
     tally: new RoomTally(),
-    notices: { read: () => {} },
+    notices: { read: () => {}, membership: () => {} },
     roomsActiveMax: 10_000,
   });
   const run = await drive(request, (sender, index, done) => {

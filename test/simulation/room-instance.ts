@@ -192,6 +192,7 @@ export class RoomInstance {
       case 'publish':
         return this.node.wire.publish(room, effect.entries);
       case 'mark': // Not asked here.
+      case 'membership':
       case 'note':
         return;
     }

@@ -8,6 +8,7 @@ import type { Answer, ClientCommand, CommandResult } from '../../actors/client-c
 import type { ClientSink, Frame, FrameEncoder } from '../../actors/client-sink.ts';
 import type { Gateway, SessionHandle } from '../../actors/gateway.ts';
 import { spawnGuardian } from '../../actors/guardian.ts';
+import type { HeadWatch } from '../../actors/head-watch.ts';
 import type { Identity } from '../../actors/identity.ts';
 import type { Presence, PresenceDeps } from '../../actors/presence.ts';
 import type { RoomSettings } from '../../actors/room-protocol.ts';
@@ -49,6 +50,7 @@ export const testEncoder: FrameEncoder = {
   presence: (changes) => frame('presence', { changes }),
   authExpiring: (expiresAt, inMs) => frame('auth:expiring', { expiresAt, inMs }),
   typing: (room, users) => frame('typing', { room, users }),
+  roomHead: (room, { seq, n }) => frame('room:head', { room, head: seq, n }),
   read: (room, marks) => frame('read', { room, marks: marks.map(({ user, seq, n }) => ({ user, seq, n })) }),
   roomGone: (room, reason) => frame('room:gone', { room, reason }),
 };
@@ -116,6 +118,7 @@ export interface Stage {
   readonly store: RoomStore;
   readonly rooms: Rooms;
   readonly presence: Presence;
+  readonly heads: HeadWatch;
   readonly gateway: Gateway;
   /** The state server of this node and of those that join it. */
   readonly hub: MemoryStateHub;
@@ -161,7 +164,7 @@ export function startStage(options: StageOptions = {}): Stage {
   const lost: string[] = [];
   let cids = 0;
   const hub = createMemoryStateHub();
-  const { rooms, presence, gateway } = spawnGuardian(system, {
+  const { rooms, presence, heads, gateway } = spawnGuardian(system, {
     rooms: {
       log,
       userRooms: store.userRooms,
@@ -198,12 +201,14 @@ export function startStage(options: StageOptions = {}): Stage {
     },
     onChildLost: (child) => lost.push(child),
   });
+  log.tail((room, head) => heads.onHead(room, head));
   return {
     system,
     clock,
     store,
     rooms,
     presence,
+    heads,
     gateway,
     hub,
     lost,

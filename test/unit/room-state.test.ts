@@ -215,6 +215,7 @@ describe('the reader side', () => {
     const room = new Room();
     room.open(1, 1, bob);
     expect(room.feed({ type: 'event', entries: [kickOfBob(2)] })).toMatchObject([
+      { type: 'membership', entries: [{ seq: 2 }] },
       { type: 'deliver' },
       { type: 'gone', reader: 'r', reason: 'kicked' },
     ]);
@@ -227,7 +228,7 @@ describe('the reader side', () => {
     room.feed({ type: 'hint', seq: 2 });
     expect(find(room.open(1, 1, bob), 'catchUp')).toHaveLength(1);
     const effects = room.feed({ type: 'caughtUp', entries: [message(2)] }, { type: 'event', entries: [kickOfBob(3)] });
-    expect(effects).toMatchObject([{ type: 'note' }, { type: 'catchUp', after: 2 }]);
+    expect(effects).toMatchObject([{ type: 'note' }, { type: 'membership' }, { type: 'catchUp', after: 2 }]);
     expect(outcomes(room.feed({ type: 'caughtUp', entries: [kickOfBob(3)] }))).toMatchObject({ 1: { verdict: 'denied' } });
   });
 
