@@ -51,8 +51,8 @@ export class Ledger<Key, Value> {
     return this.entries.has(key);
   }
 
-  keys(): Iterable<Key> {
-    return this.entries.keys();
+  *values(): Iterable<Value> {
+    for (const { value } of this.entries.values()) yield value;
   }
 
   put(key: Key, value: Value): void {

@@ -12,12 +12,15 @@ import { type Address, LineSocket } from './line-socket-tcp.ts';
 import { olderQuestion } from './link-greeting-state.ts';
 import { Ledger } from './link-ledger-state.ts';
 import type { Sessions, Watched } from './link-lines.ts';
+import { OlderRoster } from './link-older-roster-state.ts';
 import { type LinkEffect, LinkMachine } from './link-state.ts';
 import { type LinkTimes, linkTimes } from './link-times.ts';
 import { decodeServerLine, encodeNodeLine } from './state-line-decoder.ts';
 import { lineBytesMax } from './state-lines.ts';
 import { type LinkState, type LiveSession, type StateLink, type StateLinkListener, watchedMax } from './state-link.ts';
+import { OlderTalk } from './state-link-older-tcp.ts';
 import { proofOf } from './state-proof.ts';
+import { WakeTimer } from './wake-timer.ts';
 
 export interface TcpStateLinkOptions {
   readonly address: Address;
@@ -39,8 +42,10 @@ export interface TcpStateLinkOptions {
  * memory for so many ids of at most 128 characters: below 4 MB.
  */
 export const changesMax = 10_000;
-/** A timer that is so late has waited for a busy event loop: what was heard meanwhile is read before it judges. */
-const lateMs = 100;
+/** Users that wait for their logout from an older server; beyond it the oldest stay logged in there until it forgets them. */
+const goneMax = 10_000;
+/** To an older server. Each has one request in flight, most of which are answered within a millisecond. */
+const olderConnections = 2;
 
 /** `host:port` or `[v6]:port`, as the setting is checked to be. */
 export function addressOf(text: string): Address {
@@ -63,9 +68,13 @@ class TcpStateLink implements StateLink {
   readonly #machine: LinkMachine;
   #listener: StateLinkListener | undefined;
   #socket: LineSocket | undefined;
-  #timer: { readonly atMs: number; readonly cancel: () => void } | undefined;
+  readonly #timer: WakeTimer;
+  /** While the server is an older one. The roster outlives it: users that left during an outage are to be logged out after it. */
+  #older: OlderTalk | undefined;
+  #roster: OlderRoster | undefined;
   #isDue = false;
   #onEnd: (() => void)[] = [];
+  #isDraining = false;
   #isEnded = false;
 
   constructor(options: TcpStateLinkOptions) {
@@ -80,11 +89,17 @@ class TcpStateLink implements StateLink {
       settings: { node, inc, prove, times, peer: this.description },
       random,
     });
+    this.#timer = new WakeTimer(options.clock, () => {
+      this.#machine.tick(this.#nowMs());
+      this.#settle();
+    });
     this.#machine.start(this.#nowMs());
     this.#settle();
   }
 
   get state(): LinkState {
+    if (this.#isDraining) return 'draining';
+    if (this.#older) return this.#older.isTold ? 'live' : 'snapshot';
     return this.#machine.state;
   }
 
@@ -94,22 +109,28 @@ class TcpStateLink implements StateLink {
     this.#soon();
   }
 
-  put(live: LiveSession): void {
-    if (this.state === 'draining') return;
+  put(given: LiveSession): void {
+    if (this.#isDraining) return;
+    const live = isPlace(given.place) ? given : { ...given, place: 'home' };
     const known = this.#sessions.get(live.session);
     if (known?.user === live.user && known.place === live.place) return;
-    this.#sessions.put(live.session, isPlace(live.place) ? live : { ...live, place: 'home' });
+    if (known && known.user !== live.user) this.#roster?.remove(known);
+    this.#sessions.put(live.session, live);
+    this.#roster?.put(live);
     this.#soon();
   }
 
   remove(session: SessionId): void {
+    const known = this.#sessions.get(session);
+    if (!known) return;
     this.#sessions.remove(session);
+    this.#roster?.remove(known);
     this.#soon();
   }
 
   watch(user: UserId): boolean {
     if (this.#watched.has(user)) return true;
-    if (this.state === 'draining' || this.#watched.size >= watchedMax) return false;
+    if (this.#isDraining || this.#watched.size >= watchedMax) return false;
     this.#watched.put(user, true);
     this.#soon();
     return true;
@@ -122,24 +143,32 @@ class TcpStateLink implements StateLink {
 
   counts(): { sessions: number; watched: number; waiting: number } {
     const [sessions, watched] = [this.#sessions, this.#watched];
-    return { sessions: sessions.size, watched: watched.size, waiting: sessions.waiting + watched.waiting };
+    const waiting = this.#older && this.#roster ? this.#roster.waiting : sessions.waiting + watched.waiting;
+    return { sessions: sessions.size, watched: watched.size, waiting };
   }
 
   async drain(deadlineMs: number): Promise<void> {
     if (this.#isEnded) return;
     const ended = new Promise<void>((resolve) => this.#onEnd.push(resolve));
-    this.#sessions.clear();
-    this.#watched.clear();
-    this.#machine.drain(this.#nowMs() + deadlineMs, this.#nowMs());
+    const nowMs = this.#nowMs();
+    this.#stopTaking();
+    if (this.#older) this.#older.drain(nowMs + deadlineMs);
+    else this.#machine.drain(nowMs + deadlineMs, nowMs);
     this.#settle();
     await ended;
   }
 
   async close(): Promise<void> {
-    this.#sessions.clear();
-    this.#watched.clear();
+    this.#stopTaking();
+    this.#older?.close();
     this.#machine.end();
     this.#settle();
+  }
+
+  #stopTaking(): void {
+    this.#isDraining = true;
+    this.#sessions.clear();
+    this.#watched.clear();
   }
 
   #nowMs(): number {
@@ -158,13 +187,14 @@ class TcpStateLink implements StateLink {
 
   /** Does what is to be done: all lines in one write, then the timer. */
   #settle(): void {
+    this.#older?.settle();
     this.#machine.flush(this.#nowMs());
     const bytes: Buffer[] = [];
     for (let effects = this.#machine.take(); effects.length > 0; effects = this.#machine.take()) {
       for (const effect of effects) this.#do(effect, bytes);
     }
     if (bytes.length > 0 && this.#socket) this.#machine.blocked(!this.#socket.send(Buffer.concat(bytes)));
-    this.#arm();
+    this.#timer.set(this.#machine.wakeAtMs);
   }
 
   #do(effect: LinkEffect, bytes: Buffer[]): void {
@@ -184,13 +214,15 @@ class TcpStateLink implements StateLink {
         bytes.push(encodeLine(olderQuestion));
         return;
       case 'states':
-        if (!this.#isEnded) this.#listener?.onStates(effect.states);
+        if (!this.#isDraining) this.#listener?.onStates(effect.states);
         return;
       case 'live':
-        if (!this.#isEnded) this.#listener?.onLive(effect.isLive, effect.why);
+        // A server that speaks this protocol keeps nothing of what an older one was told.
+        if (effect.isLive) this.#roster = undefined;
+        if (!this.#isDraining) this.#listener?.onLive(effect.isLive, effect.why);
         return;
       case 'older':
-        return;
+        return this.#talkOlder();
       case 'ended':
         this.#isEnded = true;
         for (const resolve of this.#onEnd.splice(0)) resolve();
@@ -225,25 +257,19 @@ class TcpStateLink implements StateLink {
     else this.#machine.heardOdd(frame.text, nowMs);
   }
 
-  /** One timer, for the earliest moment at which something is due. */
-  #arm(): void {
-    const atMs = this.#machine.wakeAtMs;
-    if (this.#timer && atMs !== undefined && this.#timer.atMs <= atMs) return;
-    this.#timer?.cancel();
-    this.#timer = atMs === undefined ? undefined : this.#timerAt(atMs);
-  }
-
-  #timerAt(atMs: number): { readonly atMs: number; readonly cancel: () => void } {
-    const { clock } = this.#options;
-    const judge = (): void => {
-      this.#timer = undefined;
-      this.#machine.tick(clock.nowMs());
+  #talkOlder(): void {
+    const { address, clock, times = linkTimes, random = chance, log } = this.#options;
+    if (!this.#roster) {
+      log.warn({ server: this.description }, 'an older state server: it is told who is here, and tells nothing of other nodes');
+      this.#roster = new OlderRoster(goneMax);
+      for (const live of this.#sessions.values()) this.#roster.put(live);
+    }
+    const onEnded = (why: string): void => {
+      this.#older = undefined;
+      if (this.#isDraining) this.#machine.end();
+      else this.#machine.olderEnded(why, this.#nowMs());
       this.#settle();
     };
-    const cancel = clock.after(Math.max(0, atMs - clock.nowMs()), () => {
-      if (clock.nowMs() < atMs + lateMs) return judge();
-      this.#timer = { atMs, cancel: clock.after(1, judge) };
-    });
-    return { atMs, cancel };
+    this.#older = new OlderTalk({ address, roster: this.#roster, times, clock, random, connections: olderConnections, onEnded });
   }
 }
