@@ -1,0 +1,255 @@
+/**
+ * State server: knows who is online anywhere, over TCP. Nodes tell it their sessions and hear of users they watch; older chat
+ * servers and services ask it in their own lines.
+ *
+ * Guarantees: what one peer does never shifts or ends what another one hears; memory is bounded by the limits below, whatever is
+ * sent; a lost node's users are offline 8 s after its last line; a stop ends every connection in order.
+ * Does not: keep anything over a restart: nodes tell their sessions again within seconds.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Clock } from '../clock.ts';
+import { Fault } from '../errors.ts';
+import { newId } from '../ids.ts';
+import type { Logger } from '../logger.ts';
+import type { OlderAnswer } from './older-answers.ts';
+import type { OlderRequest } from './older-lines.ts';
+import type { NodeRequest, StateRow } from './state-lines.ts';
+import { watchedMax } from './state-link.ts';
+import { type PeerHost, StatePeer } from './state-peer.ts';
+import { StateServerLog } from './state-server-log.ts';
+import { type Hello, type NodeAnswer, type StateCounts, type StateLimits, StateServerState } from './state-server-state.ts';
+import type { Transition } from './state-sessions.ts';
+
+export interface StateServerLimits extends StateLimits {
+  /** More: a connection that has said nothing yet makes room; without such a one the new one is told so and closed. */
+  readonly connectionsMax: number;
+}
+
+export const stateServerLimits: StateServerLimits = {
+  connectionsMax: 1_024,
+  livesMax: 512,
+  graceMs: 8_000,
+  sessionsMax: 500_000,
+  watchedMax,
+  watchesMax: 1_000_000,
+  guestsMax: 100_000,
+  olderKeptMs: 24 * 60 * 60 * 1_000,
+  communitiesMax: 100_000,
+  channelsPerCommunityMax: 1_000,
+  usersPerCommunityMax: 5_000,
+};
+
+export interface StateServerOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Without one everybody who reaches the port is believed: loopback only. */
+  readonly secret?: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly limits?: Partial<StateServerLimits>;
+  /** First session in, last session out, whoever caused it; in order for one user. It must not throw. */
+  readonly onTransitions?: (transitions: readonly Transition[]) => void;
+}
+
+export interface StateServer {
+  readonly host: string;
+  readonly port: number;
+  /** One line for the start banner. */
+  readonly description: string;
+  counts(): StateCounts & { readonly connections: number };
+  /** Ends every connection in order and frees the port. Idempotent; takes at most `stopMs`. */
+  stop(): Promise<void>;
+}
+
+/** Of `connectionsMax`, those that are ending included. Beyond it a connection is closed without a word. */
+const socketsShare = 2;
+const tickMs = 250;
+/** A tick so late means that this process stood still. */
+const stoodStillMs = 1_000;
+const stopMs = 500;
+
+/** Resolves when connections are taken; rejects with a Fault. */
+export async function startStateServer(options: StateServerOptions): Promise<StateServer> {
+  const server = new TcpStateServer(options);
+  await server.listen();
+  return server;
+}
+
+class TcpStateServer implements StateServer, PeerHost {
+  readonly server = newId();
+  readonly secret: string | undefined;
+  readonly clock: Clock;
+  readonly #options: StateServerOptions;
+  readonly #limits: StateServerLimits;
+  readonly #log: StateServerLog;
+  readonly #state: StateServerState;
+  readonly #tcp: Server;
+  readonly #peers = new Set<StatePeer>();
+  /** Those there is no room for, until they are told so. */
+  readonly #excess = new Set<StatePeer>();
+  /** node → its connection. */
+  readonly #nodes = new Map<string, StatePeer>();
+  /** life → its connection. */
+  readonly #lives = new Map<string, StatePeer>();
+  readonly #sockets = new Set<Socket>();
+  #tickedMs: number;
+  #cancelTick: () => void = () => {};
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: StateServerOptions) {
+    this.#options = options;
+    this.#limits = { ...stateServerLimits, ...options.limits };
+    this.secret = options.secret;
+    this.clock = options.clock;
+    this.#log = new StateServerLog(options);
+    this.#state = new StateServerState(this.#limits);
+    this.#tcp = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#onConnection(socket));
+    this.#tickedMs = this.clock.nowMs();
+  }
+
+  get host(): string {
+    return this.#options.host;
+  }
+
+  get port(): number {
+    const address = this.#tcp.address();
+    return address !== null && typeof address === 'object' ? address.port : 0;
+  }
+
+  get description(): string {
+    const host = this.host.includes(':') ? `[${this.host}]` : this.host;
+    return `${host}:${this.port}, ${this.secret === undefined ? 'no secret' : 'shared secret'}`;
+  }
+
+  counts(): StateCounts & { readonly connections: number } {
+    return { ...this.#state.counts(), connections: this.#peers.size };
+  }
+
+  listen(): Promise<void> {
+    const { host, port } = this.#options;
+    return new Promise((resolve, reject) => {
+      const failed = (error: NodeJS.ErrnoException): void => {
+        const why = `cannot listen on ${host}:${port} for the state server: ${error.code ?? 'unknown error'}; set CHAT_STATE_HOST or CHAT_STATE_PORT`;
+        reject(new Fault('STATE_SERVER_LISTEN_FAILED', why, error));
+      };
+      this.#tcp.once('error', failed);
+      this.#tcp.listen({ host, port }, () => {
+        this.#tcp.off('error', failed);
+        this.#tcp.on('error', (error) =>
+          this.note('warn', 'state.error', { why: error.message }, 'the state server cannot take a connection'),
+        );
+        this.#scheduleTick();
+        resolve();
+      });
+    });
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#cancelTick();
+    const closed = new Promise<void>((resolve) => this.#tcp.close(() => resolve()));
+    for (const peer of [...this.#peers, ...this.#excess]) peer.finish();
+    const cancelCut = this.clock.after(stopMs, () => {
+      for (const socket of this.#sockets) socket.destroy();
+    });
+    await closed;
+    cancelCut();
+  }
+
+  // ---- what peers need ----
+
+  hello(node: string, inc: string, peer: StatePeer): Hello {
+    const hello = this.#state.hello(node, inc, this.clock.nowMs());
+    if (!hello.ok) return hello;
+    const before = this.#nodes.get(node);
+    this.#nodes.set(node, peer);
+    this.#lives.set(hello.life, peer);
+    before?.supersede();
+    return hello;
+  }
+
+  apply(life: string, request: NodeRequest): NodeAnswer {
+    const answer = this.#state.apply(life, request, this.clock.nowMs());
+    this.#tellChanges();
+    return answer;
+  }
+
+  heard(life: string): void {
+    this.#state.heard(life, this.clock.nowMs());
+  }
+
+  rowOf(user: string): StateRow {
+    return this.#state.row(user);
+  }
+
+  answer(request: OlderRequest): OlderAnswer {
+    const answer = this.#state.answer(request, this.clock.nowMs());
+    this.#tellChanges();
+    return answer;
+  }
+
+  closed(peer: StatePeer, life: string | undefined): void {
+    this.#peers.delete(peer);
+    this.#excess.delete(peer);
+    // Only if no newer connection has taken its place.
+    if (life === undefined || this.#lives.get(life) !== peer) return;
+    this.#lives.delete(life);
+    this.#state.left(life);
+    for (const [node, current] of this.#nodes) if (current === peer) this.#nodes.delete(node);
+  }
+
+  note(level: 'info' | 'warn', ev: string, about: Readonly<Record<string, string | number>>, message: string): void {
+    this.#log.write(level, ev, about, message);
+  }
+
+  // ---- connections and time ----
+
+  #onConnection(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    const hasRoom = this.#peers.size < this.#limits.connectionsMax || this.#makeRoom();
+    if (this.#sockets.size > this.#limits.connectionsMax * socketsShare) socket.destroy();
+    else (hasRoom ? this.#peers : this.#excess).add(new StatePeer(this, socket, hasRoom));
+  }
+
+  /** The longest connected of those that have said nothing yet gives way: idle connections lock nobody out. */
+  #makeRoom(): boolean {
+    for (const peer of this.#peers) {
+      if (!peer.isNew) continue;
+      peer.cut('it had said nothing when its place was needed');
+      return true;
+    }
+    return false;
+  }
+
+  #scheduleTick(): void {
+    this.#tickedMs = this.clock.nowMs();
+    this.#cancelTick = this.clock.after(tickMs, () => this.#tick());
+  }
+
+  #tick(): void {
+    const lateMs = this.clock.nowMs() - this.#tickedMs - tickMs;
+    if (lateMs >= stoodStillMs) {
+      // Lines may wait in the sockets that came in time: nobody is judged by what could not be read.
+      this.#state.forgive(lateMs);
+      for (const peer of [...this.#peers, ...this.#excess]) peer.forgive(lateMs);
+    }
+    for (const peer of [...this.#peers, ...this.#excess]) peer.tick();
+    const ended = this.#state.expire(this.clock.nowMs());
+    for (const life of ended)
+      this.note('warn', 'link.gone', { life: life.replace('\n', ' ') }, 'a node did not come back; its sessions have ended');
+    this.#tellChanges();
+    this.#scheduleTick();
+  }
+
+  #tellChanges(): void {
+    const { transitions, users } = this.#state.takeChanges();
+    for (const user of users) for (const life of this.#state.watchersOf(user)) this.#lives.get(life)?.push(user);
+    if (transitions.length > 0) this.#options.onTransitions?.(transitions);
+  }
+}

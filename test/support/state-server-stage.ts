@@ -1,0 +1,66 @@
+/**
+ * StateServerStage: a real state server on a free port of loopback, with the clients a test opens; all of it ends with the test.
+ */
+import { createLogger } from '../../system/logger.ts';
+import { type StateServer, type StateServerLimits, startStateServer } from '../../system/state/state-server.ts';
+import type { Transition } from '../../system/state/state-sessions.ts';
+import { LineClient } from './line-client.ts';
+import { type ManualClock, manualClock } from './manual-clock.ts';
+
+export interface StateServerStage {
+  readonly server: StateServer;
+  readonly clock: ManualClock;
+  /** The server stands still for so long: time passes and it does nothing. */
+  sleep(ms: number): void;
+  readonly transitions: Transition[];
+  /** Parsed log lines. */
+  readonly log: Record<string, unknown>[];
+  open(): Promise<LineClient>;
+  /** A node that was let in. */
+  node(name: string, inc?: string): Promise<LineClient>;
+  stop(): Promise<void>;
+}
+
+export async function startStateStage(
+  given: { readonly port?: number; readonly secret?: string; readonly limits?: Partial<StateServerLimits> } = {},
+): Promise<StateServerStage> {
+  const clock = manualClock();
+  let sleptMs = 0;
+  const transitions: Transition[] = [];
+  const lines: Record<string, unknown>[] = [];
+  const clients: LineClient[] = [];
+  const log = createLogger({ level: 'debug', base: {}, destination: { write: (line: string) => void lines.push(JSON.parse(line)) } });
+  const server = await startStateServer({
+    host: '127.0.0.1',
+    port: 0,
+    clock: { ...clock, nowMs: () => clock.nowMs() + sleptMs },
+    log,
+    onTransitions: (some) => void transitions.push(...some),
+    ...given,
+  });
+  const open = async (): Promise<LineClient> => {
+    const client = await LineClient.open(server.port);
+    clients.push(client);
+    return client;
+  };
+  return {
+    server,
+    clock,
+    sleep: (ms) => {
+      sleptMs += ms;
+    },
+    transitions,
+    log: lines,
+    open,
+    async node(name, inc = `${name}.1`) {
+      const client = await open();
+      const hello = await client.request({ type: 'hello', v: 1, node: name, inc });
+      if (hello.type !== 'hello') throw new Error(`not let in: ${JSON.stringify(hello)}`);
+      return client;
+    },
+    async stop() {
+      for (const client of clients) client.socket.destroy();
+      await server.stop();
+    },
+  };
+}
