@@ -80,6 +80,11 @@ export class RoomState {
     return this.phase === 'ready' && this.pipeline.step === 'idle' && this.pending.length === 0 && this.delivery.isIdle;
   }
 
+  /** Before, it knows no member, and so judges nobody. */
+  get isLoaded(): boolean {
+    return this.phase === 'ready';
+  }
+
   get pendingCount(): number {
     return this.pending.length;
   }

@@ -7,7 +7,7 @@
  */
 import { type ActorRef, acceptedCount, type Ctx, report, spawn, tell } from '../system/actor.ts';
 import type { Clock } from '../system/clock.ts';
-import { LogCorrupt, refuse } from '../system/errors.ts';
+import { LogCorrupt, type Refusal, refuse } from '../system/errors.ts';
 import type { RoomId, UserId } from '../system/ids.ts';
 import { type Entry, isMessage } from '../system/store/entry.ts';
 import type { AppendOutcome, Range, RoomLog } from '../system/store/room-log.ts';
@@ -64,6 +64,7 @@ type RoomInternal =
   | { readonly type: 'room.unmarked'; readonly error: unknown }
   | { readonly type: 'room.wake' };
 type RoomMessage = RoomCommand | RoomInternal;
+type TypingCommand = Extract<RoomCommand, { type: 'room.typing' }>;
 
 /** The passivation handshake: idle, having accepted so many messages. The owner removes it only if no more came since. */
 export interface RoomIdle {
@@ -89,6 +90,8 @@ export interface RoomDeps {
   readonly owner: ActorRef<RoomIdle>;
 }
 
+/** Who may wait to be judged while the room is loaded. More: BUSY. */
+const typistsMax = 256;
 /** Early events of all rooms of the node together. Above it an event is only a hint, and what it held is read from the log. */
 export const nodeReorderBytesMax = 64 * 1024 * 1024;
 /** Members of a room up to which it shows who types and who has read what; beyond, that would outnumber what is said. */
@@ -123,6 +126,8 @@ class RoomActor {
   private readonly answers: RoomAnswers;
   private readonly marks: RoomMarks;
   private load: RoomLoad = noLoad;
+  /** They typed while the room was being loaded. */
+  private typists: TypingCommand[] = [];
 
   constructor(room: RoomId, deps: RoomDeps) {
     this.room = room;
@@ -222,6 +227,7 @@ class RoomActor {
       this.deliver(state);
     } while (state.inputs.length > 0);
     if (ctx.nowMs() >= (this.marks.writeAtMs() ?? Number.POSITIVE_INFINITY)) this.writeMarks(ctx);
+    if (this.typists.length > 0 && state.machine.isLoaded) this.judgeTypists(state, ctx.nowMs());
     this.considerLeaving(state, ctx);
     this.arm(state, ctx);
     const { pendingCount, earlyBytes } = state.machine;
@@ -232,6 +238,7 @@ class RoomActor {
   readonly stopped = (_state: RoomActorState | undefined, reason: 'stopped' | 'crashed'): void => {
     const refusal = refuse('ROOM_UNAVAILABLE', 'the room is not available on this node; send again with the same cid', 1000);
     this.answers.refuseAll(refusal);
+    this.refuseTypists(refusal);
     this.marks.end(refusal, this.deps.clock.nowMs());
     if (reason === 'crashed') this.readers.dismissAll();
     this.tellLoad(noLoad);
@@ -261,6 +268,7 @@ class RoomActor {
   private recover(state: RoomActorState): void {
     const refusal = refuse('INTERNAL', 'the room failed while it worked on this; send again with the same cid');
     this.answers.refuseAll(refusal);
+    this.refuseTypists(refusal);
     this.marks.restart(refusal);
     for (const { id, user, cursor } of this.readers.restart()) {
       const key = this.answers.newKey();
@@ -316,8 +324,22 @@ class RoomActor {
     if (!removed.isElsewhere && state.typing.end(removed.user)) this.readers.showTyping(state.typing.users());
   }
 
-  private onTyping(state: RoomActorState, msg: Extract<RoomCommand, { type: 'room.typing' }>, nowMs: number): void {
-    const { fold } = state.machine;
+  private judgeTypists(state: RoomActorState, nowMs: number): void {
+    for (const msg of this.typists.splice(0)) this.onTyping(state, msg, nowMs);
+  }
+
+  private refuseTypists(refusal: Refusal): void {
+    for (const { replyTo } of this.typists.splice(0)) tell(replyTo, { ok: false, refusal });
+  }
+
+  private onTyping(state: RoomActorState, msg: TypingCommand, nowMs: number): void {
+    const { fold, isLoaded } = state.machine;
+    // Nobody is known yet: whoever is judged now is told what a stranger is told.
+    if (!isLoaded) {
+      if (this.typists.length < typistsMax) this.typists.push(msg);
+      else tell(msg.replyTo, { ok: false, refusal: refuse('BUSY', 'too many wait for the room to wake up', 250) });
+      return;
+    }
     if (!fold.isMember(msg.user)) {
       const code = fold.facts?.public ? 'FORBIDDEN' : 'NOT_FOUND';
       tell(msg.replyTo, { ok: false, refusal: refuse(code, code === 'FORBIDDEN' ? 'join the room first' : 'no such room') });

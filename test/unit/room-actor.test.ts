@@ -246,6 +246,18 @@ describe('people in a room', () => {
     expect(bob.sink.seqs('lobby').at(-1)).toBe(15);
   });
 
+  it('who type before the room is awake are judged when it is, not taken for strangers', async () => {
+    const on = stage();
+    const alice = on.connect('alice');
+    await alice.done(create('cold', false));
+    on.clock.advance(61_000);
+    await expect.poll(() => on.rooms.isActive('cold' as RoomId)).toBe(false);
+    const typing = { type: 'typing', room: 'cold' as RoomId } as const;
+    const [member, stranger] = await Promise.all([alice.ask(typing), on.connect('eve').ask(typing)]);
+    expect(member).toMatchObject({ ok: true });
+    expect(stranger).toMatchObject({ ok: false, refusal: { code: 'NOT_FOUND', message: 'no such room' } });
+  });
+
   it('see typing end by time, by the message, and with the connection', async () => {
     const { on, alice, bob } = await twoPeople();
     const shown = () => (bob.sink.events('typing') as { users: string[] }[]).map((body) => body.users);
