@@ -6,16 +6,25 @@
  * Does not: keep anything beyond the process; send typing or queries while offline (they reject with OFFLINE).
  */
 import { newId } from '../../system/ids.ts';
-import type { CommandAnswers, CommandEvent, CommandPayloads, WireRoom, WireRoomSummary, WireStored } from '../client-protocol.ts';
+import type {
+  CommandAnswers,
+  CommandEvent,
+  CommandPayloads,
+  WirePresence,
+  WireRoom,
+  WireRoomSummary,
+  WireStored,
+} from '../client-protocol.ts';
 import { ChatError } from './chat-error.ts';
 import { Connection, type ConnectOptions, type StateChange } from './connection.ts';
 import { Emitter, type Listener } from './emitter.ts';
 import { OpenRooms, type RoomEvents } from './open-rooms.ts';
 import { Outbox, type StoringCommand } from './outbox.ts';
+import { type PresenceEvents, PresenceWatch } from './presence-watch.ts';
 import type { CursorStart, Opened } from './room-cursor.ts';
 import { systemTiming, type Timing } from './timing.ts';
 
-export interface ChatEvents extends RoomEvents {
+export interface ChatEvents extends RoomEvents, PresenceEvents {
   state: StateChange;
 }
 
@@ -38,6 +47,7 @@ export class ChatClient {
   private readonly connection: Connection;
   private readonly outbox: Outbox;
   private readonly rooms: OpenRooms;
+  private readonly people: PresenceWatch;
   private hasEnded = false;
 
   constructor(options: ChatClientOptions = {}) {
@@ -45,7 +55,13 @@ export class ChatClient {
     this.ackTimeoutMs = options.ackTimeoutMs ?? ackTimeoutDefaultMs;
     this.connection = new Connection(this.timing, {
       onState: (change) => this.onState(change),
-      onEvent: (name, payload) => this.rooms.onEvent(name, payload),
+      onEvent: (name, payload) => this.onEvent(name, payload),
+    });
+    this.people = new PresenceWatch({
+      ask: (payload, done) => this.connection.ask('presence:watch', payload, this.ackTimeoutMs, done),
+      isOnline: () => this.connection.isOnline,
+      timing: this.timing,
+      emitter: this.emitter,
     });
     this.rooms = new OpenRooms({
       askOpen: (payload, done) => this.connection.ask('room:open', payload, this.ackTimeoutMs, done),
@@ -103,6 +119,7 @@ export class ChatClient {
     this.connection.stop('closed', 'ended by the application', 'ENDED');
     const error = new ChatError('ENDED', 'the client was ended', false);
     this.rooms.end(error);
+    this.people.end(error);
     this.outbox.clear(error);
   }
 
@@ -153,6 +170,22 @@ export class ChatClient {
     return this.rooms.position(room);
   }
 
+  // ---- presence ----
+
+  /**
+   * From now on this client hears of these users (at most 200) and of nobody else, over any number of connections. Waits for a
+   * connection; resolves with the states of then, changes come as events `presence`.
+   */
+  watchPresence(users: readonly string[]): Promise<readonly WirePresence[]> {
+    if (this.hasEnded) return Promise.reject(new ChatError('ENDED', 'this client was ended', false));
+    return this.people.watch(users);
+  }
+
+  /** What is known of a watched user now. */
+  presence(user: string): WirePresence | undefined {
+    return this.people.of(user);
+  }
+
   // ---- messages: kept and sent again until acknowledged ----
 
   send(room: string, text: string, cid: string = newId()): Promise<WireStored> {
@@ -198,11 +231,20 @@ export class ChatClient {
     return this.request(command.event, command.payload);
   }
 
+  private onEvent(name: string, payload: unknown): void {
+    if (name === 'presence') this.people.onEvent(payload);
+    else this.rooms.onEvent(name, payload);
+  }
+
   private onState(change: StateChange): void {
-    if (change.state !== 'online') this.rooms.rest();
+    if (change.state !== 'online') {
+      this.rooms.rest();
+      this.people.rest();
+    }
     this.emitter.emit('state', change);
     if (change.state !== 'online') return;
     this.rooms.resume();
+    this.people.resume();
     this.outbox.resume();
   }
 }

@@ -7,6 +7,7 @@
 import type { ChatClient } from './chat-client.ts';
 import { ChatError } from './chat-error.ts';
 import { changeLines, clean, messageLines, type Paint } from './chat-format.ts';
+import { ChatPeople } from './chat-people.ts';
 import { help, parseTyped, perform, type Sendable } from './chat-typed.ts';
 import type { ConnectOptions, StateChange } from './connection.ts';
 import { RoomView } from './room-view.ts';
@@ -37,7 +38,7 @@ export class ChatSession {
   private readonly deps: SessionDeps;
   private readonly timing: Timing;
   private readonly view = new RoomView();
-  private readonly members = new Set<string>();
+  private readonly people: ChatPeople;
   private wasOnline = false;
   private isAway = false;
   private waitingAtReturn = 0;
@@ -52,11 +53,12 @@ export class ChatSession {
   constructor(deps: SessionDeps) {
     this.deps = deps;
     this.timing = deps.timing ?? systemTiming;
-    const { client } = deps;
+    const { client, user, room } = deps;
+    this.people = new ChatPeople({ client, timing: this.timing, user, room, say: (line) => this.say(line) });
     client.on('state', (change) => this.onState(change));
     client.on('snapshot', ({ messages, since, hasBefore }) => {
       this.view.reset(messages);
-      for (const { by } of messages) this.members.add(by);
+      for (const { by } of messages) this.people.seen(by);
       if (since !== undefined) this.say(`(too far behind: what lies between is in /history)`);
       else if (hasBefore) this.say('(older messages: /history)');
       this.deps.print(messages.flatMap((message) => messageLines(message, this.deps.paint)));
@@ -64,9 +66,7 @@ export class ChatSession {
     client.on('entries', ({ entries }) => {
       this.deps.print(
         entries.flatMap((entry) => {
-          if (entry.member?.change === 'joined' || entry.member?.change === 'invited') this.members.add(entry.member.user);
-          else if (entry.member) this.members.delete(entry.member.user);
-          this.members.add(entry.by);
+          this.people.noteEntry(entry);
           return changeLines(this.view.apply(entry), this.deps.paint);
         }),
       );
@@ -131,7 +131,7 @@ export class ChatSession {
           (await client.listRooms()).map(({ id, head, unread }) => `${clean(id)}  head #${head}${unread > 0 ? `  ${unread} unread` : ''}`),
         );
       case 'who':
-        return void this.ask(async () => [`seen in ${room}: ${[...this.members].map(clean).sort().join(', ') || 'nobody yet'}`]);
+        return this.deps.print([`seen in ${room}`, ...this.people.lines()]);
       default:
         this.send(typed);
     }
