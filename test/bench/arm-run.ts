@@ -78,7 +78,9 @@ export const armNames: Record<ArmName, string> = { bare: 'bare socket.io', playh
 /** Which arm goes first turns round by round. */
 export const armsOf = (round: number): readonly ArmName[] => (round % 2 === 0 ? ['bare', 'playhouse'] : ['playhouse', 'bare']);
 
-/** One absolute row for each arm. */
+/** One absolute row for each arm that has figures. */
 export function bothRows(what: string, unit: string, figures: Readonly<Record<ArmName, readonly number[]>>): Row[] {
-  return (['playhouse', 'bare'] as const).map((arm) => ({ what: `${what}, ${armNames[arm]}`, unit, spread: spreadOf(figures[arm]) }));
+  return (['playhouse', 'bare'] as const)
+    .filter((arm) => figures[arm].length > 0)
+    .map((arm) => ({ what: `${what}, ${armNames[arm]}`, unit, spread: spreadOf(figures[arm]) }));
 }

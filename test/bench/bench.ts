@@ -22,12 +22,20 @@ export interface BenchOptions {
   readonly crowdRooms: number;
   readonly crowdMs: number;
   readonly idleSessions: number;
+  readonly stallWarmUpMs: number;
   readonly stallMs: number;
   readonly stormClients: number;
   readonly turnsMs: number;
   /** For data. On the disk that is to be measured: a folder in memory would make fsync free. */
   readonly folder: string;
   readonly progress: (line: string) => void;
+  /** What one benchmark of a run found and another can use. */
+  readonly found: { bareHot?: BareCapacity };
+}
+
+/** What bare socket.io can take of the hot rooms. */
+export interface BareCapacity {
+  readonly messagesPerSecond: number;
 }
 
 export interface Bench {

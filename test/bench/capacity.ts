@@ -9,7 +9,7 @@ import type { ArmName } from './arms.ts';
 import type { BenchOptions } from './bench.ts';
 import { pinning } from './processes.ts';
 import { type BenchResult, type Goal, type LoadPoint, type Row, shown } from './result-table.ts';
-import { climb, ratiosOf, spreadOf } from './stats.ts';
+import { climb, median, ratiosOf, spreadOf } from './stats.ts';
 
 interface CapacityShape extends TalkShape {
   readonly name: string;
@@ -64,6 +64,8 @@ async function runCapacity(shape: CapacityShape, options: BenchOptions): Promise
       say(`=> ${shown(found.best.deliveriesPerSecond)} deliveries/s`);
     }
   }
+  if (shape === hotShape)
+    options.found.bareHot = { messagesPerSecond: median(rounds.bare.map(({ best }) => best.offeredPerSecond)) / shape.membersPerRoom };
   return resultOf(shape, rounds, points, options);
 }
 

@@ -1,11 +1,11 @@
 /**
  * Half: how late messages are when nobody is busy: p99 of hot rooms at half of what bare socket.io can take, fsync before broadcast.
  *
- * Bare's capacity is found once, in this run; then both arms get half of it in every round, each on a fresh server.
+ * Bare's capacity is what `hot` found in this run, or is found once; then both arms get half of it in every round, each on a fresh server.
  */
 import { armsOf, bothRows, lineOf, startTalk, talk, withArm } from './arm-run.ts';
 import type { ArmName } from './arms.ts';
-import type { BenchOptions } from './bench.ts';
+import type { BareCapacity, BenchOptions } from './bench.ts';
 import { findCapacity, hotShape } from './capacity.ts';
 import { pinning } from './processes.ts';
 import { type BenchResult, shown } from './result-table.ts';
@@ -13,11 +13,8 @@ import { ratiosOf, spreadOf } from './stats.ts';
 
 export async function runHalf(options: BenchOptions): Promise<BenchResult> {
   const say = (text: string): void => options.progress(`half  ${text}`);
-  const capacity = await withArm('bare', options, async (run) => {
-    await startTalk(run, hotShape);
-    return findCapacity(run, hotShape.startRate.bare, options, (step) => say(`bare's capacity: ${lineOf(step)}`));
-  });
-  const messagesPerSecond = capacity.best.offeredPerSecond / hotShape.membersPerRoom / 2;
+  const { messagesPerSecond: capacity } = options.found.bareHot ?? (await bareCapacity(options, say));
+  const messagesPerSecond = capacity / 2;
   const p50: Record<ArmName, number[]> = { bare: [], playhouse: [] };
   const p99: Record<ArmName, number[]> = { bare: [], playhouse: [] };
   const cpu: Record<ArmName, number[]> = { bare: [], playhouse: [] };
@@ -50,4 +47,12 @@ export async function runHalf(options: BenchOptions): Promise<BenchResult> {
     ],
     notes: [`from when a message was due to each of its receivers; ${options.halfMs / 1_000} s each; ${pinning}`],
   };
+}
+
+async function bareCapacity(options: BenchOptions, say: (text: string) => void): Promise<BareCapacity> {
+  const { best } = await withArm('bare', options, async (run) => {
+    await startTalk(run, hotShape);
+    return findCapacity(run, hotShape.startRate.bare, options, (step) => say(`bare's capacity: ${lineOf(step)}`));
+  });
+  return { messagesPerSecond: best.offeredPerSecond / hotShape.membersPerRoom };
 }

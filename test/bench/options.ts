@@ -57,11 +57,12 @@ function optionsOf({ quick, rounds, dir }: ReturnType<typeof parse>['values']): 
     rounds: given ?? (quick ? 1 : 5),
     isQuick: quick,
     folder,
+    found: {},
     progress: (line) => console.error(`${((performance.now() - startMs) / 1_000).toFixed(1).padStart(7)} s  ${line}`),
   };
 }
 
-type Sizes = Omit<BenchOptions, 'rounds' | 'isQuick' | 'folder' | 'progress'>;
+type Sizes = Omit<BenchOptions, 'rounds' | 'isQuick' | 'folder' | 'progress' | 'found'>;
 const fullSizes: Sizes = {
   rateFactor: 1.3,
   hotWarmUpMs: 6_000,
@@ -75,23 +76,25 @@ const fullSizes: Sizes = {
   crowdRooms: 100,
   crowdMs: 10_000,
   idleSessions: 20_000,
+  stallWarmUpMs: 5_000,
   stallMs: 60_000,
   stormClients: 2_000,
   turnsMs: 5_000,
 };
 const quickSizes: Sizes = {
-  rateFactor: 1.7,
-  hotWarmUpMs: 1_500,
-  hotStepMs: 1_200,
+  rateFactor: 2,
+  hotWarmUpMs: 1_000,
+  hotStepMs: 800,
   halfMs: 2_000,
-  appendWarmUpMs: 800,
-  appendMs: 1_000,
+  appendWarmUpMs: 500,
+  appendMs: 800,
   coldRuns: 2,
   openEntries: 100_000,
-  sessions: 1_500,
-  crowdRooms: 20,
+  sessions: 1_000,
+  crowdRooms: 10,
   crowdMs: 2_000,
-  idleSessions: 3_000,
+  idleSessions: 1_000,
+  stallWarmUpMs: 2_500,
   stallMs: 20_000,
   stormClients: 1_000,
   turnsMs: 1_500,

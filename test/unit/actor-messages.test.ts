@@ -195,9 +195,12 @@ describe('what nact does with a message', () => {
     expect(batches).toEqual([1_024, 476]);
   });
 
+  /** Of the speed of an actor without children. Where a message costs by the child, 10,000 of them leave less than a hundredth. */
+  const fastShare = 1 / 5;
+
   /**
    * Messages per second of two actors, one message per turn of the loop: the price of a turn is what grows with nact's table of
-   * children. Taken in turns and the best of five each, because the machine has other work too.
+   * children. Taken in turns and the best of five each, of up to fifteen while others keep the machine busy.
    */
   async function ratioOf(many: ActorRef<number>, none: ActorRef<number>): Promise<number> {
     const perSecond = async (ref: ActorRef<number>) => {
@@ -209,7 +212,8 @@ describe('what nact does with a message', () => {
       return 500 / (performance.now() - startMs);
     };
     const best = { many: 0, none: 0 };
-    for (let round = 0; round < 5; round += 1) {
+    for (let round = 0; round < 15; round += 1) {
+      if (round >= 5 && best.many / best.none > fastShare) break;
       best.many = Math.max(best.many, await perSecond(many));
       best.none = Math.max(best.none, await perSecond(none));
     }
@@ -237,7 +241,7 @@ describe('what nact does with a message', () => {
       taker<number>(() => {}),
       { name: 'childless', ...plain },
     );
-    expect(await ratioOf(parent, childless)).toBeGreaterThan(1 / 5);
+    expect(await ratioOf(parent, childless)).toBeGreaterThan(fastShare);
   });
 
   it('10,000 children directly under one actor leave it as fast', async () => {
@@ -258,7 +262,7 @@ describe('what nact does with a message', () => {
       taker<number>(() => {}),
       { name: 'childless', ...plain },
     );
-    expect(await ratioOf(parent, childless)).toBeGreaterThan(1 / 5);
+    expect(await ratioOf(parent, childless)).toBeGreaterThan(fastShare);
   });
 
   it('AsyncLocalStorage does not bleed: a message runs in nobody else’s context, nor do start and timers', async () => {
