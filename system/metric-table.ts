@@ -48,6 +48,10 @@ export const metricTable = {
   playhouse_heap_used_bytes: { type: 'gauge', meaning: 'JavaScript heap in use.' },
   playhouse_heap_limit_bytes: { type: 'gauge', meaning: 'What the heap may grow to before the process ends.' },
   playhouse_resident_bytes: { type: 'gauge', meaning: 'Memory of the process as the system counts it.' },
+  // ---- presence ----
+  playhouse_link_up: { type: 'gauge', meaning: '1 while the link to the state server is live; else presence is shown as unknown.' },
+  playhouse_presence_users: { type: 'gauge', meaning: 'Users who are here or watched from here. Bound: CHAT_PRESENCE_USERS_MAX.' },
+  playhouse_presence_watches: { type: 'gauge', meaning: 'Users watched, counted once for each connection that does.' },
   // ---- connections ----
   playhouse_connections: { type: 'gauge', meaning: 'Connections with a session. Bound: CHAT_CONNECTIONS_MAX.' },
   playhouse_sessions: { type: 'gauge', meaning: 'Session actors; more than connections only while some end.' },

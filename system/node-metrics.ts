@@ -14,6 +14,7 @@ export interface MeasuredParts {
   readonly system: ActorSystem;
   readonly sessions: () => number;
   readonly rooms: () => number;
+  readonly presence: () => { readonly users: number; readonly watches: number; readonly isLinkLive: boolean };
   readonly load: LoopLoad;
   readonly watch: LoopWatch;
   readonly health: Health;
@@ -21,7 +22,7 @@ export interface MeasuredParts {
 
 const healthValue = { up: 1, degraded: 0.5, down: 0 } as const;
 
-export function tellNode(metrics: Metrics, { system, sessions, rooms, load, watch, health }: MeasuredParts): void {
+export function tellNode(metrics: Metrics, { system, sessions, rooms, presence, load, watch, health }: MeasuredParts): void {
   metrics.read('playhouse_ready', () => (health.readiness().ready ? 1 : 0));
   metrics.read('playhouse_part_health', () =>
     Object.fromEntries(Object.entries(health.readiness().parts).map(([part, state]) => [part, healthValue[state]])),
@@ -32,6 +33,9 @@ export function tellNode(metrics: Metrics, { system, sessions, rooms, load, watc
   metrics.read('playhouse_loop_stalls_total', () => watch.stalls);
   metrics.read('playhouse_sessions', sessions);
   metrics.read('playhouse_rooms_active', rooms);
+  metrics.read('playhouse_link_up', () => (presence().isLinkLive ? 1 : 0));
+  metrics.read('playhouse_presence_users', () => presence().users);
+  metrics.read('playhouse_presence_watches', () => presence().watches);
   metrics.read('playhouse_actors', () => system.stats().actorsByKind);
   metrics.read('playhouse_actor_messages_total', () => {
     const { accepted, handled, refused, deadLetters } = system.stats();

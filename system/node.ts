@@ -100,10 +100,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       system,
       sessions: () => guardian.gateway.sessionCount(),
       rooms: () => guardian.rooms.activeCount(),
+      presence: () => guardian.presence.counts(),
       load,
       watch,
       health,
     });
+    health.add('presence', () => (guardian.presence.counts().isLinkLive ? 'up' : { degraded: 'is unknown: no link to the state server' }));
     const version = programVersion();
     tellProcess(metrics, { version, node: config.nodeId });
     revocations.onRevoked((revocation) => guardian.gateway.revoke(revocation));

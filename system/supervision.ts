@@ -6,6 +6,7 @@
  * Does not: know actors. It is told what happened.
  */
 import { z } from 'zod';
+import { causeCharsMax, describeCause, nameOfCause, stackCharsMax } from './cause.ts';
 import type { Clock } from './clock.ts';
 import type { Logger } from './logger.ts';
 
@@ -37,10 +38,8 @@ export function decideRestart(policy: RestartPolicy | 'never', crashesMs: readon
 
 // ---- the line ----
 
-/** Characters kept; the rest is cut. Together they hold a line below 8 kB. */
+/** Characters kept; the rest is cut. Together with those of a cause they hold a line below 8 kB. */
 const fieldCharsMax = 256;
-const causeCharsMax = 300;
-const stackCharsMax = 3_000;
 const aboutFieldsMax = 8;
 
 const field = z.string().max(fieldCharsMax);
@@ -210,34 +209,6 @@ function clipFields(fields: Readonly<Record<string, string | number>>): Record<s
   return Object.fromEntries(
     kept.map(([name, value]) => [name.slice(0, 64), typeof value === 'string' ? value.slice(0, fieldCharsMax) : value]),
   );
-}
-
-function nameOfCause(cause: unknown): string {
-  return cause instanceof Error ? String(cause.name) : `(${typeof cause})`;
-}
-
-/**
- * Errors quote what they choked on: `assertNever` prints the value, JSON.parse a piece of the text. So text in double quotes and
- * all from the first brace on is cut, and of the stack only the frames are kept. A thrown value that is no Error is named by type only.
- */
-export function describeCause(cause: unknown): { name: string; msg: string; stack: string } {
-  try {
-    if (!(cause instanceof Error)) return { name: nameOfCause(cause), msg: '', stack: '' };
-    const msg = String(cause.message)
-      .slice(0, 4 * causeCharsMax)
-      .replace(/"[^"]*"?/g, '"…"')
-      .replace(/\{.*$/s, '{…}');
-    const frames = String(cause.stack ?? '')
-      .split('\n')
-      .filter((text) => /^ {4}at /.test(text));
-    return {
-      name: nameOfCause(cause).slice(0, fieldCharsMax),
-      msg: msg.slice(0, causeCharsMax),
-      stack: frames.join('\n').slice(0, stackCharsMax),
-    };
-  } catch {
-    return { name: '(unreadable)', msg: '', stack: '' };
-  }
 }
 
 // ---- the process ----

@@ -20,6 +20,10 @@ export interface NodeExit {
 export class NodeProcess {
   private child: ChildProcess | undefined;
   private output = '';
+  /** All that was ever written to stdout, over restarts. */
+  stdout = '';
+  /** And to stderr. */
+  stderr = '';
   private readonly env: Readonly<Record<string, string>>;
 
   /** `env`: CHAT_* variables; CHAT_PORT must be a fixed port where clients are to find it again. */
@@ -68,9 +72,10 @@ export class NodeProcess {
     this.output = '';
     const env = { PATH: process.env.PATH ?? '', CHAT_LOG_LEVEL: 'warn', CHAT_LOG_PRETTY: 'false', ...this.env };
     this.child = spawn(process.execPath, [mainPath], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [this.child.stdout, this.child.stderr]) {
-      stream?.on('data', (data: Buffer) => {
-        this.output = (this.output + data.toString()).slice(-100_000);
+    for (const name of ['stdout', 'stderr'] as const) {
+      this.child[name]?.setEncoding('utf8').on('data', (data: string) => {
+        this.output = (this.output + data).slice(-100_000);
+        this[name] += data;
       });
     }
     return this.child;

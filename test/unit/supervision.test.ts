@@ -13,12 +13,12 @@ import {
   stopActor,
   tell,
 } from '../../system/actor.ts';
+import { describeCause } from '../../system/cause.ts';
 import { assertNever } from '../../system/errors.ts';
 import { createLogger } from '../../system/logger.ts';
 import {
   createSupervision,
   decideRestart,
-  describeCause,
   installProcessGuard,
   type SupervisionLine,
   supervisionEvents,
