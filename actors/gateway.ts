@@ -6,18 +6,22 @@
  * Does not: know sockets, verify tokens (the handshake has), or see commands.
  */
 import { type ActorRef, type Ctx, callbackRef, spawn, spawnBucket, tell } from '../system/actor.ts';
-import { assertNever, type Refusal, refuse } from '../system/errors.ts';
+import { type Refusal, refuse } from '../system/errors.ts';
 import { newId, type SessionId, type UserId } from '../system/ids.ts';
 import { type Revocation, revokes } from '../system/store/revocations.ts';
 import type { Answer, ClientCommand } from './client-command.ts';
 import type { ClientSink } from './client-sink.ts';
+import { drainSpreadMs, reconnectInMs } from './drain-spread.ts';
 import type { Credential, Identity } from './identity.ts';
 import { type SessionCommand, type SessionDeps, spawnSession } from './session.ts';
 import type { Departure } from './user-state.ts';
 
 // ---- protocol ----
 
-type GatewayMessage = { readonly type: 'gateway.sessionEnded'; readonly id: SessionId } | { readonly type: 'gateway.drain' };
+interface GatewayMessage {
+  readonly type: 'gateway.sessionEnded';
+  readonly id: SessionId;
+}
 
 /** What a connection talks to. Called on the connection's own turn, one call at a time. */
 export interface SessionHandle {
@@ -37,7 +41,7 @@ export interface Gateway {
   tellUser(user: UserId, command: SessionCommand): number;
   /** Closes every session of this node whose token it speaks of. Returns how many there are. */
   revoke(revocation: Revocation): number;
-  /** Admits nobody from now on and tells every client to go elsewhere, at times spread over `drainSpreadMs`. */
+  /** Admits nobody from now on and tells every client, before it returns, to go elsewhere, at times spread over `drainSpreadMs`. */
   drain(): void;
   readonly ref: ActorRef<never>;
 }
@@ -57,8 +61,6 @@ export interface GatewayDeps extends SessionDeps {
 }
 
 const bucketCount = 64;
-/** Reconnect hints of a drain are spread evenly over this, so that clients do not come back as a crowd. */
-const drainSpreadMs = 3_000;
 
 // ---- behaviour ----
 
@@ -92,16 +94,8 @@ class GatewayActor implements Gateway {
   };
 
   private readonly receive = (state: GatewayActor, msg: GatewayMessage): GatewayActor => {
-    switch (msg.type) {
-      case 'gateway.sessionEnded':
-        this.forget(msg.id);
-        return state;
-      case 'gateway.drain':
-        this.closeAll();
-        return state;
-      default:
-        return assertNever(msg);
-    }
+    this.forget(msg.id);
+    return state;
   };
 
   openSession(identity: Identity, sink: ClientSink): SessionHandle | Refusal {
@@ -146,7 +140,14 @@ class GatewayActor implements Gateway {
 
   drain(): void {
     this.isDraining = true;
-    tell(this.ref, { type: 'gateway.drain' });
+    let index = 0;
+    for (const { ref, sink } of this.sessions.values()) {
+      const waitMs = reconnectInMs(index, this.sessions.size);
+      index += 1;
+      // The connection first: it takes no more commands, and the session still carries out those that it has.
+      sink.close('SERVER_DRAINING', waitMs);
+      tell(ref, { type: 'session.close', code: 'SERVER_DRAINING', reconnectInMs: waitMs });
+    }
   }
 
   private remember(session: OpenedSession): void {
@@ -168,15 +169,6 @@ class GatewayActor implements Gateway {
     const sessions = this.byUser.get(session.user);
     sessions?.delete(session);
     if (sessions?.size === 0) this.byUser.delete(session.user);
-  }
-
-  private closeAll(): void {
-    let index = 0;
-    for (const { ref } of this.sessions.values()) {
-      const reconnectInMs = Math.round((drainSpreadMs * index) / this.sessions.size);
-      tell(ref, { type: 'session.close', code: 'SERVER_DRAINING', reconnectInMs });
-      index += 1;
-    }
   }
 }
 

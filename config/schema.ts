@@ -205,7 +205,8 @@ export const settings = {
     unit: 'bytes',
     min: 4_096,
     max: 1_000_000_000,
-    description: 'Most that waits for one socket. Above: delivery of rooms pauses and catches up from the log; 30 s above: SLOW_CONSUMER.',
+    description:
+      'Most that waits for one socket. Above: delivery of rooms pauses and catches up from the log; above for CHAT_SLOW_CONSUMER_MS: SLOW_CONSUMER.',
   }),
   outboxFramesMax: integer({
     default: 1_000,
@@ -213,6 +214,14 @@ export const settings = {
     min: 1,
     max: 1_000_000,
     description: 'Most frames that wait for one socket. Above: as for CHAT_OUTBOX_BYTES_MAX.',
+  }),
+  slowConsumerMs: integer({
+    default: 30_000,
+    unit: 'milliseconds',
+    min: 100,
+    max: 3_600_000,
+    description:
+      'A client for which so much waited all this time is closed with SLOW_CONSUMER; it resumes where it was. One that reads nothing at all misses its ping earlier.',
   }),
   resumeEntriesMax: integer({
     default: 10_000,

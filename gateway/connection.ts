@@ -25,7 +25,7 @@ export interface ConnectionLimits {
 export interface ConnectionDeps {
   readonly session: SessionHandle;
   readonly verifier: TokenVerifier;
-  readonly outbox: Pick<Outbox, 'close' | 'isFull' | 'isOpen'>;
+  readonly outbox: Pick<Outbox, 'close' | 'isFull' | 'isOpen' | 'commandTaken' | 'commandAnswered'>;
   readonly limits: ConnectionLimits;
   readonly clock: Clock;
   readonly log: Logger;
@@ -45,6 +45,7 @@ export function createEventHandler(deps: ConnectionDeps): (packet: readonly unkn
   const rate = new RateLimit(limits.commandsPerSecondMax, limits.commandsBurstMax, deps.clock);
   return (packet) => {
     let reply: ((answer: Answer) => void) | undefined;
+    let isTaken = false;
     try {
       if (!deps.outbox.isOpen) return;
       const verdict = rate.take();
@@ -60,6 +61,7 @@ export function createEventHandler(deps: ConnectionDeps): (packet: readonly unkn
       const startMs = deps.clock.nowMs();
       reply = answerOnce(last as Ack, log, (answer) => {
         deps.metrics.answered(event, answer.ok ? 'OK' : answer.refusal.code, deps.clock.nowMs() - startMs);
+        if (isTaken) deps.outbox.commandAnswered();
       });
       const refused = (refusal: Refusal) => reply?.({ ok: false, refusal });
       if (verdict.type === 'refused') return refused(refuse('RATE_LIMITED', 'too many commands', verdict.retryAfterMs));
@@ -68,6 +70,8 @@ export function createEventHandler(deps: ConnectionDeps): (packet: readonly unkn
       const command = decoded.type === 'auth.refresh' ? withIdentity(decoded, deps.verifier) : decoded;
       if (isRefusal(command)) return refused(command);
       if (deps.outbox.isFull) return refused(refuse('BUSY', 'read what was sent before you ask for more', busyRetryAfterMs));
+      isTaken = true;
+      deps.outbox.commandTaken();
       if (deps.session.command(command, reply) === 'refused')
         refused(refuse('BUSY', 'too many commands wait for an answer', busyRetryAfterMs));
     } catch (error) {
@@ -90,18 +94,19 @@ function withIdentity({ token }: RefreshRequest, verifier: TokenVerifier): Clien
   return isRefusal(identity) ? identity : { type: 'auth.refresh', identity };
 }
 
-function answerOnce(ack: Ack, log: Logger, onAnswer: (answer: Answer) => void): (answer: Answer) => void {
+function answerOnce(ack: Ack, log: Logger, onAnswered: (answer: Answer) => void): (answer: Answer) => void {
   let isAnswered = false;
   return (answer) => {
     if (isAnswered) return;
     isAnswered = true;
-    onAnswer(answer);
     try {
       ack(encodeAnswer(answer));
     } catch (error) {
       // It would surface in the session, which did nothing wrong.
       log.error({ ev: 'gateway.bug', err: error }, 'an answer could not be encoded');
       ack(encodeAnswer({ ok: false, refusal: refuse('INTERNAL', 'the server failed; send again with the same cid') }));
+    } finally {
+      onAnswered(answer);
     }
   };
 }

@@ -2,59 +2,27 @@
  * Outbox: what has been given to one connection and has not left this process yet, with a bound on it.
  *
  * Guarantees: order of calls; at most `bytesMax` and `framesMax` of events wait (one frame larger than the bound passes when
- * nothing waits); answers are counted too, and past four times the bound the connection is cut.
+ * nothing waits); answers are counted too, and past four times the bound the connection is cut. Whoever stays over the bound
+ * for `slowConsumerMs` is closed with SLOW_CONSUMER. Before a drain closes the connection, commands that were taken are answered.
  * Does not: keep what it refused (the session has a cursor), or retry: what was taken is lost with the connection.
  */
 import type { ClientSink, Frame } from '../actors/client-sink.ts';
 import type { Clock } from '../system/clock.ts';
 import { type CloseCode, closeTable } from '../system/errors.ts';
 import type { Logger } from '../system/logger.ts';
-import { newOutboxTally, type OutboxTally } from './edge-metrics.ts';
-import { EncodedFrame, type FrameOptions, websocketFrames } from './frame-encoder.ts';
+import type { Supervision } from '../system/supervision.ts';
+import type { OutboxTally } from './edge-metrics.ts';
+import type { EnginePacket, EngineTransport, OutboxSocket, Websocket } from './engine-connection.ts';
+import { EncodedFrame, websocketFrames } from './frame-encoder.ts';
 
-/** The part of an engine.io connection that is used; the outbox test has a twin of it. */
-export interface EngineConnection {
-  readonly transport: EngineTransport;
-  readonly readyState: string;
-  /** Packets that wait for the transport. */
-  readonly writeBuffer: readonly unknown[];
-  write(packet: string, options?: FrameOptions): unknown;
-  /** `discard`: at once, without waiting for what is buffered. */
-  close(discard?: boolean): void;
-  on(event: 'packetCreate', listener: (packet: EnginePacket) => void): unknown;
-  on(event: 'flush' | 'close', listener: () => void): unknown;
-  on(event: 'upgrade', listener: (transport: EngineTransport) => void): unknown;
-}
-export interface EngineTransport {
-  /** After the bytes were handed to the kernel. (The connection's own `drain` comes before that.) */
-  on(event: 'drain', listener: () => void): unknown;
-  readonly name: string;
-  /** The ws socket; polling has none. */
-  readonly socket?: Websocket;
-}
-/** The part of a ws socket that is used. */
-export interface Websocket {
-  terminate(): void;
-  /** Bytes that the kernel has not taken yet. */
-  readonly bufferedAmount: number;
-  /** What engine.io calls for a frame that is encoded already. */
-  readonly _sender: { sendFrame(list: readonly Buffer[], sent: () => void): void };
-}
-export interface EnginePacket {
-  readonly data?: unknown;
-  readonly options?: { readonly bytes?: number };
-}
-/** The part of a socket.io socket that is used. */
-export interface OutboxSocket {
-  readonly conn: EngineConnection;
-  emit(event: 'closing', body: { readonly code: CloseCode; readonly reconnectInMs?: number }): unknown;
-  /** true: the transport too. A client that is told so does not come back by itself. */
-  disconnect(close: boolean): unknown;
-}
-
-export interface OutboxLimits {
-  readonly bytesMax: number;
-  readonly framesMax: number;
+/** One for all outboxes of a server. */
+export interface OutboxDeps {
+  readonly limits: { readonly bytesMax: number; readonly framesMax: number; readonly slowConsumerMs: number };
+  readonly clock: Pick<Clock, 'after'>;
+  readonly log: Pick<Logger, 'error'>;
+  readonly supervision: Pick<Supervision, 'emit'>;
+  /** Counts of all of them together. */
+  readonly tally: OutboxTally;
 }
 
 /** Longest wait for a `closing` to leave. After it the transport is cut: a client that does not read would hold it for ever. */
@@ -68,12 +36,9 @@ const cutShare = 4;
 
 export class Outbox implements ClientSink {
   readonly #socket: OutboxSocket;
-  readonly #limits: OutboxLimits;
-  readonly #clock: Pick<Clock, 'after'>;
-  readonly #log: Pick<Logger, 'warn' | 'error'>;
+  readonly #deps: OutboxDeps;
   /** For log lines. */
   readonly #user: string;
-  readonly #tally: OutboxTally;
   /** In engine.io's buffer, and handed to the transport but not yet to the kernel. */
   #waiting = { bytes: 0, frames: 0 };
   #inTransport = { bytes: 0, frames: 0 };
@@ -87,22 +52,15 @@ export class Outbox implements ClientSink {
   #owesRoom = false;
   #closeAs: { readonly code: CloseCode; readonly reconnectInMs?: number } | undefined;
   #cancelCut: (() => void) | undefined;
+  /** Commands taken and not answered yet. */
+  #unanswered = 0;
+  /** Set while an event was refused and there is no room again. */
+  #cancelSlow: (() => void) | undefined;
 
-  /** `tally`: counts of all outboxes of the server. */
-  constructor(
-    socket: OutboxSocket,
-    limits: OutboxLimits,
-    clock: Pick<Clock, 'after'>,
-    log: Pick<Logger, 'warn' | 'error'>,
-    user = '',
-    tally: OutboxTally = newOutboxTally(),
-  ) {
+  constructor(socket: OutboxSocket, deps: OutboxDeps, user = '') {
     this.#socket = socket;
-    this.#limits = limits;
-    this.#clock = clock;
-    this.#log = log;
+    this.#deps = deps;
     this.#user = user;
-    this.#tally = tally;
     const { conn } = socket;
     conn.on('packetCreate', (packet) => this.#created(packet));
     conn.on('flush', () => this.#flushed());
@@ -132,12 +90,12 @@ export class Outbox implements ClientSink {
 
   /** Whether so much waits that no further command should be taken: its answer would have to be kept. */
   get isFull(): boolean {
-    return this.bytes >= this.#limits.bytesMax || this.frames >= this.#limits.framesMax;
+    return this.bytes >= this.#deps.limits.bytesMax || this.frames >= this.#deps.limits.framesMax;
   }
 
   /** Of its bound; 1 and more: nothing but answers is taken. */
   get fillRatio(): number {
-    return Math.max(this.bytes / this.#limits.bytesMax, this.frames / this.#limits.framesMax);
+    return Math.max(this.bytes / this.#deps.limits.bytesMax, this.frames / this.#deps.limits.framesMax);
   }
 
   /** The client was told that it is connected: frames may go. Before, they would overtake that. */
@@ -146,6 +104,24 @@ export class Outbox implements ClientSink {
     this.#phase = 'open';
     if (this.#closeAs) this.close(this.#closeAs.code, this.#closeAs.reconnectInMs);
     else this.#offerRoom();
+  }
+
+  /** A command was taken; `commandAnswered` will follow, behind the answer itself. */
+  commandTaken(): void {
+    this.#unanswered += 1;
+  }
+
+  commandAnswered(): void {
+    this.#unanswered -= 1;
+    if (this.#phase === 'closing') this.#disconnectIfDone();
+  }
+
+  /** No more answers will come: whoever could give them has stopped. */
+  answersEnd(): void {
+    this.#unanswered = 0;
+    if (this.#phase !== 'closing') return;
+    this.#cutLater();
+    this.#disconnectIfDone();
   }
 
   /** Takes the packet that answers a command. Never refused, since the command was carried out; past four times the bound the connection is cut. */
@@ -157,28 +133,29 @@ export class Outbox implements ClientSink {
   }
 
   send(frame: Frame): boolean {
-    if (!this.isOpen || !this.#fits(frame.bytes, 1)) {
-      this.#owesRoom = true;
-      this.#tally.refused += 1;
-      return false;
+    if (this.isOpen && this.#fits(frame.bytes, 1)) {
+      this.#write(frame);
+      return true;
     }
-    this.#write(frame);
-    return true;
+    if (this.isOpen) this.#cancelSlow ??= this.#deps.clock.after(this.#deps.limits.slowConsumerMs, () => this.#tooSlow());
+    return this.#refused();
   }
 
   sendVolatile(frame: Frame): void {
     if (this.isOpen && this.#fits(frame.bytes, volatileShare)) this.#write(frame);
-    else this.#tally.shed += 1;
+    else this.#deps.tally.shed += 1;
   }
 
   sendMinor(frame: Frame): boolean {
-    if (!this.isOpen || !this.#fits(frame.bytes, volatileShare)) {
-      this.#owesRoom = true;
-      this.#tally.refused += 1;
-      return false;
-    }
+    if (!this.isOpen || !this.#fits(frame.bytes, volatileShare)) return this.#refused();
     this.#write(frame);
     return true;
+  }
+
+  #refused(): false {
+    this.#owesRoom = true;
+    this.#deps.tally.refused += 1;
+    return false;
   }
 
   onRoom(callback: () => void): void {
@@ -193,21 +170,46 @@ export class Outbox implements ClientSink {
     this.#closeAs = body;
     this.#socket.emit('closing', body);
     if (this.#phase !== 'closing') return;
-    this.#cancelCut = this.#clock.after(closeFlushMaxMs, () => this.#cut());
-    if (this.frames === 0) this.#disconnect();
+    this.#cutLater();
+    this.#disconnectIfDone();
+  }
+
+  /** While a drain waits for answers, the node's own deadline ends the wait (`answersEnd`). */
+  #cutLater(): void {
+    this.#cancelCut?.();
+    this.#cancelCut = this.#deps.clock.after(closeFlushMaxMs, () => (this.#isAwaited ? this.#cutLater() : this.#cut()));
+  }
+
+  get #isAwaited(): boolean {
+    return this.#closeAs?.code === 'SERVER_DRAINING' && this.#unanswered > 0;
+  }
+
+  #disconnectIfDone(): void {
+    if (this.frames === 0 && this.#answers.length === 0 && !this.#isAwaited) this.#disconnect();
+  }
+
+  #tooSlow(): void {
+    this.#cancelSlow = undefined;
+    this.#tellSlow('close');
+    this.close('SLOW_CONSUMER');
+  }
+
+  #tellSlow(decision: 'close' | 'cut' | 'lost'): void {
+    const about = { user: this.#user, bytes: this.bytes, frames: this.frames };
+    this.#deps.supervision.emit({ ev: 'slow.consumer', path: '/gateway/outbox', kind: 'outbox', decision, about });
   }
 
   #fits(bytes: number, share: number): boolean {
     if (this.frames === 0) return true;
-    const { bytesMax, framesMax } = this.#limits;
+    const { bytesMax, framesMax } = this.#deps.limits;
     return this.bytes + bytes <= bytesMax * share && this.frames + 1 <= framesMax * share;
   }
 
   #write(frame: Frame): void {
     if (!(frame instanceof EncodedFrame)) throw new TypeError('a frame of another encoder');
     if (frame.entries > 0) {
-      this.#tally.frames += 1;
-      this.#tally.deliveries += frame.entries;
+      this.#deps.tally.frames += 1;
+      this.#deps.tally.deliveries += frame.entries;
     }
     const websocket = this.#websocket();
     if (websocket) return this.#writeStraight(websocket, frame.buffer);
@@ -259,13 +261,12 @@ export class Outbox implements ClientSink {
   }
 
   #cutIfHopeless(): void {
-    if (this.bytes <= this.#limits.bytesMax * cutShare && this.frames <= this.#limits.framesMax * cutShare) return;
+    const { bytesMax, framesMax } = this.#deps.limits;
+    if (this.bytes <= bytesMax * cutShare && this.frames <= framesMax * cutShare) return;
     if (this.#phase === 'closed') return;
-    this.#log.warn(
-      { ev: 'slow.consumer', user: this.#user, decision: 'cut', bytes: this.bytes, frames: this.frames },
-      'a client asks without reading',
-    );
-    this.#tally.cut += 1;
+    this.#endSlow();
+    this.#tellSlow('cut'); // It asks without reading.
+    this.#deps.tally.cut += 1;
     this.#cut();
   }
 
@@ -283,19 +284,21 @@ export class Outbox implements ClientSink {
   }
 
   #left(): void {
-    if (this.#phase === 'closing' && this.frames === 0) this.#disconnect();
+    if (this.#phase === 'closing') this.#disconnectIfDone();
     else this.#offerRoom();
   }
 
   #offerRoom(): void {
     if (!this.#owesRoom || !this.isOpen || this.#onRoom === undefined) return;
-    if (this.bytes > this.#limits.bytesMax * roomShare || this.frames > this.#limits.framesMax * roomShare) return;
+    const { bytesMax, framesMax } = this.#deps.limits;
+    if (this.bytes > bytesMax * roomShare || this.frames > framesMax * roomShare) return;
     this.#owesRoom = false;
+    this.#endSlow();
     try {
       this.#onRoom();
     } catch (error) {
       // A bug of the session; it must not surface inside the transport, where it would end the process.
-      this.#log.error({ ev: 'gateway.bug', user: this.#user, err: error }, 'onRoom threw');
+      this.#deps.log.error({ ev: 'gateway.bug', user: this.#user, err: error }, 'onRoom threw');
       this.close('INTERNAL');
     }
   }
@@ -316,7 +319,14 @@ export class Outbox implements ClientSink {
     this.#gone();
   }
 
+  #endSlow(): void {
+    this.#cancelSlow?.();
+    this.#cancelSlow = undefined;
+  }
+
   #gone(): void {
+    if (this.#cancelSlow && this.#phase === 'open') this.#tellSlow('lost'); // The heart-beat was faster, or the client gave up.
+    this.#endSlow();
     this.#phase = 'closed';
     this.#takeAnswers();
     this.#onRoom = undefined;

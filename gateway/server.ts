@@ -7,15 +7,18 @@
  */
 import type { AddressInfo, Socket as TcpSocket } from 'node:net';
 import { Server, type Socket } from 'socket.io';
+import { reconnectInMs } from '../actors/drain-spread.ts';
 import type { Clock } from '../system/clock.ts';
 import { type Refusal, refuse } from '../system/errors.ts';
+import type { Supervision } from '../system/supervision.ts';
 import { createEventHandler } from './connection.ts';
 import { CommandMetrics, ConnectMetrics, newOutboxTally, tellOutboxes } from './edge-metrics.ts';
+import type { OutboxSocket } from './engine-connection.ts';
 import { takeEvents } from './event-intake.ts';
 import { ConnectRefused, identify, isLoopbackAddress, isOriginAllowed, type OriginRule } from './handshake.ts';
 import { createHttpApp, type HttpOptions } from './http.ts';
 import { hostInUrl, listen } from './listen.ts';
-import { Outbox, type OutboxSocket } from './outbox.ts';
+import { Outbox, type OutboxDeps } from './outbox.ts';
 import { type Departure, isRefusal, type OpenSession } from './session-port.ts';
 import { releaseUpgradeResponses, stripHandshake } from './strip-handshake.ts';
 
@@ -31,6 +34,7 @@ export interface GatewayConfig {
   readonly textBytesMax: number;
   readonly outboxBytesMax: number;
   readonly outboxFramesMax: number;
+  readonly slowConsumerMs: number;
   readonly commandsPerSecondMax: number;
   readonly commandsBurstMax: number;
   /** Sessions of this node. More: TOO_MANY_CONNECTIONS. */
@@ -42,6 +46,7 @@ export interface GatewayConfig {
 export interface GatewayOptions extends Omit<HttpOptions, 'originRule' | 'rates'> {
   readonly config: GatewayConfig;
   readonly openSession: OpenSession;
+  readonly supervision: Pick<Supervision, 'emit'>;
   readonly clock: Clock;
 }
 export interface GatewayServer {
@@ -53,8 +58,8 @@ export interface GatewayServer {
   /** New handshakes are refused from now on; sessions and HTTP go on, so that health can be asked. Idempotent. */
   stopAccepting(): void;
   /**
-   * Stops accepting, tells every client SERVER_DRAINING, waits until they are gone, at most `deadlineMs`, then cuts what is
-   * left and frees the port. Never rejects. Idempotent.
+   * Stops accepting, tells every client SERVER_DRAINING that was not told yet, waits until they are gone, at most `deadlineMs`,
+   * then cuts what is left and frees the port. To be called when everything is answered that will be. Never rejects. Idempotent.
    */
   close(deadlineMs: number): Promise<void>;
 }
@@ -70,8 +75,6 @@ const handshakesPerAddressMax = 50;
 const handshakeRetryAfterMs = 1_000;
 /** For the refusal to arrive. Then the connection no longer counts as a handshake in progress. */
 const refusedLingerMs = 500;
-/** Clients of a draining node come back elsewhere, spread over this time. */
-const drainSpreadMs = 2_000;
 
 interface Pending {
   readonly remoteAddress: string;
@@ -89,6 +92,13 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
   /** Sessions open now, each with its outbox. */
   const open = new Map<GatewaySocket, Outbox>();
   const tally = newOutboxTally();
+  const outboxes: OutboxDeps = {
+    limits: { bytesMax: config.outboxBytesMax, framesMax: config.outboxFramesMax, slowConsumerMs: config.slowConsumerMs },
+    clock,
+    log,
+    supervision: options.supervision,
+    tally,
+  };
   const commands = new CommandMetrics(options.metrics);
   const connects = new ConnectMetrics(options.metrics);
   tellOutboxes(options.metrics, tally, open);
@@ -143,8 +153,7 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     if (open.size >= config.connectionsMax) return refuse('TOO_MANY_CONNECTIONS', 'the node is full', handshakeRetryAfterMs);
     const identity = identify(socket.handshake.auth, socket.handshake.headers, options.verifier);
     if (isRefusal(identity)) return identity;
-    const limits = { bytesMax: config.outboxBytesMax, framesMax: config.outboxFramesMax };
-    const outbox = new Outbox(socket as unknown as OutboxSocket, limits, clock, log, identity.userId, tally);
+    const outbox = new Outbox(socket as unknown as OutboxSocket, outboxes, identity.userId);
     const session = options.openSession(identity, outbox);
     if (isRefusal(session)) return session;
     socket.data.outbox = outbox;
@@ -217,9 +226,11 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
 
   async function close(deadlineMs: number): Promise<void> {
     isAccepting = false;
-    const step = drainSpreadMs / Math.max(1, open.size);
-    let at = 0;
-    for (const outbox of [...open.values()]) outbox.close('SERVER_DRAINING', Math.round(step * at++));
+    const left = [...open.values()];
+    for (const [index, outbox] of left.entries()) {
+      outbox.close('SERVER_DRAINING', reconnectInMs(index, left.length));
+      outbox.answersEnd();
+    }
     await new Promise<void>((resolve) => {
       const cancel = clock.after(deadlineMs, resolve);
       onEmpty = () => {

@@ -115,6 +115,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const server = await startGatewayServer({
       config,
       openSession: (identity, sink) => guardian.gateway.openSession(identity, sink),
+      supervision: system.supervision,
       verifier,
       ...(devTokens && { devTokens }),
       routes: (app) => addRevocations(app, { verifier, revocations, log }),

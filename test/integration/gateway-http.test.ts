@@ -137,7 +137,7 @@ describe('HTTP', () => {
     expect(heard).toEqual(
       expect.arrayContaining([
         { code: 'SERVER_DRAINING', reconnectInMs: 0 },
-        { code: 'SERVER_DRAINING', reconnectInMs: 1_000 },
+        { code: 'SERVER_DRAINING', reconnectInMs: 1_500 },
       ]),
     );
     expect(gateway.seen.map(({ gone }) => gone)).toEqual([1, 1]);

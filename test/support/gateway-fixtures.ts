@@ -11,6 +11,7 @@ import type { UserId } from '../../system/ids.ts';
 import { createLogger } from '../../system/logger.ts';
 import { Metrics } from '../../system/metrics.ts';
 import type { Entry } from '../../system/store/entry.ts';
+import { createSupervision } from '../../system/supervision.ts';
 
 export function asEntry(fields: { readonly seq: number } & { readonly [Key in keyof Entry]?: unknown }): Entry {
   const entry = { n: fields.seq, kind: 'message', by: 'ada', at: 1_700_000_000_000, cid: `c${fields.seq}`, writer: 'node-1.x', ...fields };
@@ -53,6 +54,7 @@ export const testGatewayConfig: GatewayConfig = {
   textBytesMax: 16_384,
   outboxBytesMax: 1_000_000,
   outboxFramesMax: 1_000,
+  slowConsumerMs: 30_000,
   commandsPerSecondMax: 1_000_000,
   commandsBurstMax: 1_000_000,
   connectionsMax: 100,
@@ -63,6 +65,7 @@ export async function startTestGateway(config: Partial<GatewayConfig> = {}, opti
   const seen: Seen[] = [];
   const lines: string[] = [];
   const destination = { write: (line: string) => void lines.push(line) };
+  const log = createLogger({ level: 'info', base: {}, destination });
   const gateway: Omit<TestGateway, 'server' | 'url'> = {
     seen,
     lines,
@@ -93,7 +96,8 @@ export async function startTestGateway(config: Partial<GatewayConfig> = {}, opti
     operatorAccess: 'local',
     version: '0.0.0',
     clock: systemClock,
-    log: createLogger({ level: 'info', base: {}, destination }),
+    supervision: createSupervision({ clock: systemClock, log }),
+    log,
     ...options,
   });
   return Object.assign(gateway, { server, url: server.url });

@@ -54,6 +54,7 @@ describe('the defaults', () => {
       textBytesMax: 16_384,
       outboxBytesMax: 1_000_000,
       outboxFramesMax: 1_000,
+      slowConsumerMs: 30_000,
       resumeEntriesMax: 10_000,
       roomPendingMax: 10_000,
       senderPendingMax: 100,

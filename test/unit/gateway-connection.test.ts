@@ -17,6 +17,7 @@ function setUp(outbox = { isOpen: true, isFull: false }) {
   const lines: string[] = [];
   const closed: string[] = [];
   const metrics = new Metrics();
+  let owed = 0;
   const handle = createEventHandler({
     session: {
       command: (command, reply) => {
@@ -27,22 +28,28 @@ function setUp(outbox = { isOpen: true, isFull: false }) {
       disconnected: () => undefined,
     },
     verifier: createTokenVerifier(tokens),
-    outbox: { ...outbox, close: (code) => void closed.push(code) },
+    outbox: {
+      ...outbox,
+      close: (code) => void closed.push(code),
+      commandTaken: () => void (owed += 1),
+      commandAnswered: () => void (owed -= 1),
+    },
     limits: { textBytesMax: 100, commandsPerSecondMax: 1, commandsBurstMax: 10 },
     clock: manualClock(),
     log: createLogger({ level: 'info', base: {}, destination: { write: (line: string) => void lines.push(line) } }),
     metrics: new CommandMetrics(metrics),
     user: 'ada',
   });
-  return { handle, commands, replies, lines, closed, metrics };
+  return { handle, commands, replies, lines, closed, metrics, owed: () => owed };
 }
 
 describe('the event handler', () => {
   it('answers an acknowledgement exactly once', () => {
-    const { handle, replies } = setUp();
+    const { handle, replies, owed } = setUp();
     const heard: unknown[] = [];
     handle(['typing', { room: 'r' }, (answer: unknown) => heard.push(answer)]);
     expect(heard).toEqual([]);
+    expect(owed()).toBe(1);
     replies[0]?.({ ok: true, result: { type: 'done' } });
     replies[0]?.({ ok: true, result: { type: 'done' } });
     expect(heard).toEqual([{ ok: true }]);

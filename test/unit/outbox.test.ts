@@ -4,9 +4,12 @@
 import { EventEmitter } from 'node:events';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { newOutboxTally } from '../../gateway/edge-metrics.ts';
+import type { OutboxSocket } from '../../gateway/engine-connection.ts';
 import { createFrameEncoder, EncodedFrame, type FrameOptions } from '../../gateway/frame-encoder.ts';
-import { Outbox, type OutboxSocket } from '../../gateway/outbox.ts';
+import { Outbox } from '../../gateway/outbox.ts';
 import { createLogger } from '../../system/logger.ts';
+import { createSupervision } from '../../system/supervision.ts';
 import { manualClock } from '../support/manual-clock.ts';
 
 /** Moves packets as engine.io 6.6 does: buffer → transport (one lot at a time) → kernel. */
@@ -67,7 +70,9 @@ function setUp(limits = { bytesMax: 1_000, framesMax: 10 }) {
     },
   };
   const log = createLogger({ level: 'warn', base: {}, destination: { write: (line: string) => void lines.push(line) } });
-  const outbox = new Outbox(socket as unknown as OutboxSocket, limits, clock, log);
+  const supervision = createSupervision({ clock, log });
+  const deps = { limits: { ...limits, slowConsumerMs: 30_000 }, clock, log, supervision, tally: newOutboxTally() };
+  const outbox = new Outbox(socket as unknown as OutboxSocket, deps);
   outbox.start();
   return { conn, clock, told, lines, disconnects, outbox, ack: (bytes: number) => conn.write('x'.repeat(bytes), {} as FrameOptions) };
 }
@@ -163,7 +168,10 @@ describe('an outbox', () => {
     const log = createLogger({ level: 'silent', base: {} });
     const told: unknown[] = [];
     const socket = { conn, emit: (_event: string, body: unknown) => void told.push(body), disconnect: () => conn.close() };
-    const outbox = new Outbox(socket as unknown as OutboxSocket, { bytesMax: 1_000, framesMax: 10 }, manualClock(), log);
+    const clock = manualClock();
+    const limits = { bytesMax: 1_000, framesMax: 10, slowConsumerMs: 30_000 };
+    const deps = { limits, clock, log, supervision: createSupervision({ clock, log }), tally: newOutboxTally() };
+    const outbox = new Outbox(socket as unknown as OutboxSocket, deps);
     let rooms = 0;
     outbox.onRoom(() => {
       rooms += 1;
@@ -204,6 +212,93 @@ describe('an outbox', () => {
     expect(conn.isClosed).toBe(false);
     clock.advance(1);
     expect([conn.isClosed, conn.transport.terminated]).toEqual([true, true]);
+  });
+
+  it('closes a client for which too much waited for 30 s, and says so to operators', () => {
+    const { outbox, clock, told, lines, conn } = setUp();
+    outbox.send(frameOf(900));
+    expect(outbox.send(frameOf(200))).toBe(false);
+    clock.advance(29_999);
+    expect(outbox.send(frameOf(200))).toBe(false);
+    expect(told).toEqual([]);
+    clock.advance(1);
+    expect(told).toEqual([{ code: 'SLOW_CONSUMER' }]);
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { ev: 'slow.consumer', v: 1, decision: 'close', about: { bytes: 900, frames: 1 } },
+    ]);
+    clock.advance(1_000);
+    expect([conn.isClosed, conn.transport.terminated, clock.pending()]).toEqual([true, true, 0]);
+  });
+
+  it('counts those 30 s anew when there was room in between, and only from the refusal of an event', () => {
+    const { outbox, conn, clock, told } = setUp();
+    outbox.onRoom(() => undefined);
+    outbox.send(frameOf(600));
+    outbox.sendMinor(frameOf(200));
+    outbox.sendVolatile(frameOf(200));
+    expect(clock.pending()).toBe(0);
+    expect(outbox.send(frameOf(600))).toBe(false);
+    clock.advance(20_000);
+    conn.drain();
+    outbox.send(frameOf(900));
+    expect(outbox.send(frameOf(600))).toBe(false);
+    clock.advance(29_999);
+    expect(told).toEqual([]);
+    clock.advance(1);
+    expect(told).toEqual([{ code: 'SLOW_CONSUMER' }]);
+  });
+
+  it('says that a client was lost while it was over the bound, and leaves no timer', () => {
+    const { outbox, conn, clock, lines } = setUp();
+    outbox.send(frameOf(900));
+    outbox.send(frameOf(200));
+    conn.close();
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ ev: 'slow.consumer', decision: 'lost' }]);
+    clock.advance(1_000); // The window of the supervision's counting.
+    expect(clock.pending()).toBe(0);
+  });
+
+  it('waits with the end of a drain for the answers of commands that were taken, and not with any other end', async () => {
+    const { outbox, conn, clock } = setUp();
+    outbox.commandTaken();
+    outbox.commandTaken();
+    outbox.close('SERVER_DRAINING', 100);
+    conn.drain();
+    clock.advance(5_000);
+    expect(conn.isClosed).toBe(false);
+    for (const id of [1, 2]) {
+      outbox.answer(`3${id}[{"ok":true}]`);
+      outbox.commandAnswered();
+    }
+    await Promise.resolve();
+    expect(conn.isClosed).toBe(false);
+    conn.drain();
+    conn.drain();
+    expect([conn.isClosed, conn.transport.terminated]).toEqual([true, false]);
+    expect(conn.sent.slice(-2)).toEqual(['31[{"ok":true}]', '32[{"ok":true}]']);
+    const expired = setUp();
+    expired.outbox.commandTaken();
+    expired.outbox.close('TOKEN_EXPIRED');
+    expired.conn.drain();
+    expect(expired.conn.isClosed).toBe(true);
+  });
+
+  it('ends the wait of a drain when no more answers can come', () => {
+    const { outbox, conn, clock } = setUp();
+    outbox.commandTaken();
+    outbox.close('SERVER_DRAINING');
+    conn.drain();
+    clock.advance(3_000);
+    expect(conn.isClosed).toBe(false);
+    outbox.answersEnd();
+    expect([conn.isClosed, conn.transport.terminated]).toEqual([true, false]);
+    const stuck = setUp();
+    stuck.outbox.send(frameOf(100));
+    stuck.outbox.commandTaken();
+    stuck.outbox.close('SERVER_DRAINING');
+    stuck.outbox.answersEnd();
+    stuck.clock.advance(1_000);
+    expect(stuck.conn.transport.terminated).toBe(true);
   });
 
   it('follows a change of transport', () => {
