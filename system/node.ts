@@ -12,7 +12,7 @@ import type { Config } from '../config/schema.ts';
 import { createFrameEncoder } from '../gateway/frame-encoder.ts';
 import { addRevocations } from '../gateway/http-revocations.ts';
 import { RevocationList, withRevocations } from '../gateway/revocation-list.ts';
-import { type GatewayServer, startGatewayServer } from '../gateway/server.ts';
+import { startGatewayServer } from '../gateway/server.ts';
 import type { TokenVerifier } from '../gateway/session-port.ts';
 import { createTokenSigner, createTokenVerifier, type TokenSigner } from '../gateway/token.ts';
 import { type ActorSystem, createActorSystem } from './actor.ts';
@@ -20,7 +20,7 @@ import { type Clock, systemClock } from './clock.ts';
 import { devSecret } from './dev-secret.ts';
 import { Health, type PartState } from './health.ts';
 import { type Cid, type Incarnation, type NodeId, newIncarnation } from './ids.ts';
-import { Lifecycle, type StopStep } from './lifecycle.ts';
+import { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
 import { LoopLoad } from './loop-load.ts';
 import { LoopWatch } from './loop-watch.ts';
@@ -29,6 +29,7 @@ import { tellNode, tellProcess } from './node-metrics.ts';
 import type { StateLink } from './state/state-link.ts';
 import { createMemoryStateHub } from './state/state-link-memory.ts';
 import { addressOf, createTcpStateLink } from './state/state-link-tcp.ts';
+import { stopSteps } from './stop-steps.ts';
 import { batchBytesMax, batchEntriesMax } from './store/room-log.ts';
 import { measuredRoomLog } from './store/room-log-measured.ts';
 import type { RoomStore } from './store/room-store.ts';
@@ -128,7 +129,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       log,
     });
     lifecycle.enter('up');
-    const steps = stopSteps({ load, watch, revocations, server, guardian, system, wire, link, store, deadlineMs: config.drainDeadlineMs });
+    const { gateway } = guardian;
+    const parts = { server, gateway, actors: system, wire, presence: link, measuring: [load, watch], revocations, store };
+    const steps = stopSteps(parts, config.drainDeadlineMs);
     let stopping: Promise<boolean> | undefined;
     return {
       url: server.url,
@@ -276,34 +279,4 @@ async function tokensOf(
     verifier: createTokenVerifier({ ...claims, algorithm, key, lifetimeMaxMs, clock }),
     devTokens: createTokenSigner({ ...claims, algorithm, key, lifetimeMs: Math.min(devTokenMs, lifetimeMaxMs), clock }),
   };
-}
-
-interface StopParts extends Pick<Parts, 'system' | 'wire' | 'link' | 'store' | 'load'> {
-  readonly watch: LoopWatch;
-  readonly revocations: RevocationList;
-  readonly server: GatewayServer;
-  readonly guardian: Guardian;
-  readonly deadlineMs: number;
-}
-
-/** The order of stopping. Clients are told before anything they depend on is gone; the store is last. */
-function stopSteps({ load, watch, revocations, server, guardian, system, wire, link, store, deadlineMs }: StopParts): readonly StopStep[] {
-  return [
-    { name: 'stop accepting', deadlineMs: 1_000, run: () => server.stopAccepting() },
-    { name: 'tell clients', deadlineMs: 1_000, run: () => guardian.gateway.drain() },
-    { name: 'finish rooms', deadlineMs: deadlineMs / 2, run: () => system.stop(deadlineMs / 2 - 100) },
-    { name: 'close sockets', deadlineMs: deadlineMs / 4, run: () => server.close(deadlineMs / 4 - 100) },
-    { name: 'flush wire', deadlineMs: 2_000, run: () => wire.close() },
-    { name: 'presence says goodbye', deadlineMs: 1_500, run: () => link.drain(1_000) },
-    {
-      name: 'stop measuring',
-      deadlineMs: 100,
-      run() {
-        load.stop();
-        watch.stop();
-      },
-    },
-    { name: 'stop reading revocations', deadlineMs: 100, run: () => revocations.stop() },
-    { name: 'close store', deadlineMs: deadlineMs / 4, run: () => store.close() },
-  ];
 }
