@@ -21,11 +21,21 @@ import { Emitter, type Listener } from './emitter.ts';
 import { OpenRooms, type RoomEvents } from './open-rooms.ts';
 import { Outbox, type StoringCommand } from './outbox.ts';
 import { type PresenceEvents, PresenceWatch } from './presence-watch.ts';
+import { ReadMarks } from './read-marks.ts';
 import type { CursorStart, Opened } from './room-cursor.ts';
+import { type HeadSignal, type ReadSignal, toHead, toRead } from './signals.ts';
 import { systemTiming, type Timing } from './timing.ts';
 
 export interface ChatEvents extends RoomEvents, PresenceEvents {
   state: StateChange;
+  /** How far users have read, in open rooms; of oneself also what other devices read in any room. */
+  read: ReadSignal;
+  /** A room that is not open here has grown. After `listRooms`; asked for again after each coming back. */
+  head: HeadSignal;
+  /** The list of rooms as it is after a coming back, once `listRooms` was called. */
+  rooms: { readonly rooms: readonly WireRoomSummary[] };
+  /** A mark of `markRead` is kept: what stands, and what is unread after it. */
+  marked: { readonly room: string; readonly seq: number; readonly unread: number };
 }
 
 export interface ChatClientOptions {
@@ -48,6 +58,8 @@ export class ChatClient {
   private readonly outbox: Outbox;
   private readonly rooms: OpenRooms;
   private readonly people: PresenceWatch;
+  private readonly marks: ReadMarks;
+  private hasListed = false;
   private hasEnded = false;
 
   constructor(options: ChatClientOptions = {}) {
@@ -68,6 +80,12 @@ export class ChatClient {
       isOnline: () => this.connection.isOnline,
       timing: this.timing,
       emitter: this.emitter,
+    });
+    this.marks = new ReadMarks({
+      ask: (room, seq) => this.request('read:mark', { room, seq }),
+      isOnline: () => this.connection.isOnline,
+      onMarked: (marked) => this.emitter.emit('marked', marked),
+      timing: this.timing,
     });
     this.outbox = new Outbox({
       transmit: (command) => this.transmit(command),
@@ -121,6 +139,7 @@ export class ChatClient {
     this.rooms.end(error);
     this.people.end(error);
     this.outbox.clear(error);
+    this.marks.clear();
   }
 
   // ---- rooms ----
@@ -130,7 +149,9 @@ export class ChatClient {
   }
 
   async listRooms(): Promise<readonly WireRoomSummary[]> {
-    return (await this.request('room:list', {})).rooms;
+    const { rooms } = await this.request('room:list', {});
+    this.hasListed = true;
+    return rooms;
   }
 
   async join(room: string): Promise<WireRoom> {
@@ -214,6 +235,11 @@ export class ChatClient {
     return this.request('history:get', { room, ...range });
   }
 
+  /** The user has read the room up to this seq. Kept until the server has it, the highest of each room; works offline, too. */
+  markRead(room: string, seq: number): void {
+    if (!this.hasEnded) this.marks.mark(room, seq);
+  }
+
   /** Tells the room that the user is typing. Never stored, never repeated, no error when it does not arrive. */
   typing(room: string): void {
     if (this.isOnline) this.request('typing', { room }).catch(() => {});
@@ -232,7 +258,11 @@ export class ChatClient {
   }
 
   private onEvent(name: string, payload: unknown): void {
-    if (name === 'presence') this.people.onEvent(payload);
+    const read = name === 'read' ? toRead(payload) : undefined;
+    const head = name === 'room:head' ? toHead(payload) : undefined;
+    if (read) this.emitter.emit('read', read);
+    else if (head) this.emitter.emit('head', head);
+    else if (name === 'presence') this.people.onEvent(payload);
     else this.rooms.onEvent(name, payload);
   }
 
@@ -246,5 +276,15 @@ export class ChatClient {
     this.rooms.resume();
     this.people.resume();
     this.outbox.resume();
+    this.marks.resume();
+    if (this.hasListed) this.listAgain();
+  }
+
+  /** The connection before had asked for heads; this one has to ask for itself. */
+  private listAgain(): void {
+    this.listRooms().then(
+      (rooms) => this.emitter.emit('rooms', { rooms }),
+      () => {}, // Lost again, or too busy: the next coming back asks.
+    );
   }
 }

@@ -9,6 +9,7 @@ import { ChatError } from './chat-error.ts';
 import { changeLines, clean, messageLines, type Paint } from './chat-format.ts';
 import { ChatPeople } from './chat-people.ts';
 import { help, parseTyped, perform, type Sendable } from './chat-typed.ts';
+import { ChatUnread } from './chat-unread.ts';
 import type { ConnectOptions, StateChange } from './connection.ts';
 import { RoomView } from './room-view.ts';
 import { systemTiming, type Timing } from './timing.ts';
@@ -39,6 +40,7 @@ export class ChatSession {
   private readonly timing: Timing;
   private readonly view = new RoomView();
   private readonly people: ChatPeople;
+  private readonly unread: ChatUnread;
   private wasOnline = false;
   private isAway = false;
   private waitingAtReturn = 0;
@@ -55,13 +57,15 @@ export class ChatSession {
     this.timing = deps.timing ?? systemTiming;
     const { client, user, room } = deps;
     this.people = new ChatPeople({ client, timing: this.timing, user, room, say: (line) => this.say(line) });
+    this.unread = new ChatUnread({ client, user, room, say: (line) => this.say(line) });
     client.on('state', (change) => this.onState(change));
-    client.on('snapshot', ({ messages, since, hasBefore }) => {
+    client.on('snapshot', ({ messages, since, hasBefore, upTo }) => {
       this.view.reset(messages);
       for (const { by } of messages) this.people.seen(by);
       if (since !== undefined) this.say(`(too far behind: what lies between is in /history)`);
       else if (hasBefore) this.say('(older messages: /history)');
       this.deps.print(messages.flatMap((message) => messageLines(message, this.deps.paint)));
+      this.unread.shown(upTo);
     });
     client.on('entries', ({ entries }) => {
       this.deps.print(
@@ -70,6 +74,7 @@ export class ChatSession {
           return changeLines(this.view.apply(entry), this.deps.paint);
         }),
       );
+      this.unread.shown(entries.at(-1)?.seq ?? 0);
     });
     client.on('opened', ({ isResume, verdict, since, head }) => {
       if (isResume) void this.announceReturn(verdict === 'replay' ? head - (since ?? 0) : 0);
@@ -86,6 +91,7 @@ export class ChatSession {
     const { client, connect, room } = this.deps;
     try {
       await client.connect(connect);
+      await this.unread.begin().catch((error: unknown) => this.warn(`what is unread could not be read: ${explain(error)}`));
       await this.enter();
       const early = this.early ?? [];
       this.early = undefined;
@@ -112,7 +118,7 @@ export class ChatSession {
 
   onLine(line: string): void {
     const typed = parseTyped(line);
-    const { client, room } = this.deps;
+    const { room } = this.deps;
     if (this.early && typed.type !== 'quit') return void this.early.push(line);
     this.typedMs = Number.NEGATIVE_INFINITY;
     switch (typed.type) {
@@ -127,9 +133,7 @@ export class ChatSession {
       case 'history':
         return void this.showHistory(typed.before);
       case 'rooms':
-        return void this.ask(async () =>
-          (await client.listRooms()).map(({ id, head, unread }) => `${clean(id)}  head #${head}${unread > 0 ? `  ${unread} unread` : ''}`),
-        );
+        return void this.ask(() => this.unread.lines());
       case 'who':
         return this.deps.print([`seen in ${room}`, ...this.people.lines()]);
       default:

@@ -71,7 +71,8 @@ export class Connection {
   }
 
   get isOnline(): boolean {
-    return this.current === 'online' && this.socket?.connected === true;
+    // A node that said it closes takes nothing more: what is kept is sent after the coming back.
+    return this.current === 'online' && this.socket?.connected === true && this.closing === undefined;
   }
 
   start(options: ConnectOptions): void {
