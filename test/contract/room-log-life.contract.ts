@@ -7,6 +7,7 @@ import { type Entry, emptyHead, headAfter } from '../../system/store/entry.ts';
 import type { RoomStore } from '../../system/store/room-store.ts';
 import { cid, entriesAfter, entryAfter, room, user } from '../support/entries.ts';
 import { turns } from '../support/manual-clock.ts';
+import { waitUntil } from '../support/store-processes.ts';
 import { fill, freshRoom, type StoreFactory, seqs, upTo, withStore } from '../support/store-stories.ts';
 
 export function roomLogLifeContract(factory: StoreFactory): void {
@@ -153,13 +154,18 @@ export function roomLogLifeContract(factory: StoreFactory): void {
         });
         for (let i = 0; i < 5; i += 1) await log.append(id, i, [entryAfter({ seq: i, n: i })]);
         await log.append(id, 2, [entryAfter({ seq: 2, n: 2 })]);
-        await Promise.resolve();
+        await waitUntil('the tail told of every commit', () => told.length >= 5);
         expect(told).toEqual([1, 2, 3, 4, 5]);
         expect(await Promise.all(seen)).toEqual([true, true, true, true, true]);
         end();
         end();
+        let isToldToOthers = false;
+        const endOther = log.tail(() => {
+          isToldToOthers = true;
+        });
         await log.append(id, 5, [entryAfter({ seq: 5, n: 5 })]);
-        await Promise.resolve();
+        await waitUntil('another listener was told', () => isToldToOthers);
+        endOther();
         expect(told).toHaveLength(5);
       }));
   });

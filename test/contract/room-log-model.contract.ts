@@ -22,10 +22,19 @@ class Model {
     return log;
   }
 
-  append(id: string, after: number, entries: readonly Entry[]): 'appended' | 'conflict' {
+  append(id: string, after: number, entries: readonly Entry[], leavesPrefix: boolean): 'appended' | 'conflict' {
     const log = this.log(id);
-    const all = [...log, ...entries].map((entry) => `${entry.by}!${entry.cid}`);
-    if (after !== log.length || new Set(all).size !== all.length) return 'conflict';
+    const key = (entry: Entry) => `${entry.by}!${entry.cid}`;
+    const taken = new Set(log.map(key));
+    if (after !== log.length || new Set(entries.map(key)).size !== entries.length) return 'conflict';
+    const firstTaken = entries.findIndex((entry) => taken.has(key(entry)));
+    if (firstTaken < 0) this.add(log, entries);
+    // An append that deletes is all or nothing on every store.
+    else if (leavesPrefix && !entries.some(({ kind }) => kind === 'delete')) this.add(log, entries.slice(0, firstTaken));
+    return firstTaken < 0 ? 'appended' : 'conflict';
+  }
+
+  private add(log: Entry[], entries: readonly Entry[]): void {
     for (const entry of entries) {
       log.push(entry);
       if (entry.kind !== 'delete' || entry.target === undefined || entry.target >= entry.seq) continue;
@@ -36,7 +45,6 @@ class Model {
         log[index] = { ...rest, scrubbed: true };
       }
     }
-    return 'appended';
   }
 
   read(id: string, range: Range): readonly Entry[] {
@@ -114,7 +122,9 @@ export function roomLogModelContract(factory: StoreFactory, runs: number): void 
               const head = model.log(id).at(-1) ?? emptyHead;
               const after = Math.max(head.seq + shift, 0);
               const entries = entriesAfter({ seq: after, n: after === head.seq ? head.n : after }, drafts);
-              expect((await store.log.append(of, after, entries)).type).toBe(model.append(id, after, entries));
+              expect((await store.log.append(of, after, entries)).type).toBe(
+                model.append(id, after, entries, factory.leavesPrefix ?? false),
+              );
             }
             if (isReopened && factory.reopen) {
               await store.close();

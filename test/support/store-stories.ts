@@ -12,6 +12,8 @@ export interface StoreFactory {
   open(): Promise<RoomStore>;
   /** The same data in a new store, after `store` was closed; undefined when closing loses it. */
   readonly reopen?: (store: RoomStore) => Promise<RoomStore>;
+  /** An append that conflicts at one of its entries may leave those before it. Else it is all or nothing. */
+  readonly leavesPrefix?: true;
 }
 
 export const seqs = (entries: readonly (Entry | undefined)[]): (number | undefined)[] => entries.map((entry) => entry?.seq);

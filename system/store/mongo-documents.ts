@@ -1,0 +1,24 @@
+/**
+ * MongoDocuments: the shapes of what MongoDB keeps beside entries (those are in `entry-mongo.ts`). Types only.
+ */
+import type { RoomId } from '../ids.ts';
+import type { Revoked } from './revocations.ts';
+import type { UserRoomRow } from './user-room-row.ts';
+
+export interface UserRoomDocument extends UserRoomRow {
+  /** `${user}!${room}`: ids hold no `!`, and rows of a user follow each other by room. */
+  _id: string;
+  room: RoomId;
+  /** Counts changes. */
+  version: number;
+  /** Who made the last change. */
+  change: string;
+}
+
+export interface RevocationDocument {
+  _id: string;
+  of?: Revoked;
+  atMs?: number;
+  endsAtMs?: number;
+  added: number;
+}
