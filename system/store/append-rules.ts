@@ -29,9 +29,11 @@ export function checkNumbering(room: RoomId, after: number, entries: readonly En
   }
 }
 
+export const countsOn = (headN: number, first: Entry): boolean => first.n === headN + (isMessage(first) ? 1 : 0);
+
 /** Throws when the first entry does not count on from the head it follows. */
 export function checkCount(room: RoomId, headN: number, first: Entry): void {
-  if (first.n !== headN + (isMessage(first) ? 1 : 0)) {
+  if (!countsOn(headN, first)) {
     throw new TypeError(`append to ${room}: entry ${first.seq} has n ${first.n}, the head before it has ${headN}`);
   }
 }

@@ -25,6 +25,11 @@ const databaseDefault = 'playhouse';
 /** $documents (5.1) and change streams that keep going over renames; 6.0 is the oldest release that is still looked after. */
 const versionMin = 6;
 
+/** Calls at once, besides appends, which have places of their own in the pool of 20. */
+const callsMax = 16;
+/** Calls that wait for their turn. More: STORE_UNAVAILABLE. */
+const waitingMax = 10_000;
+
 /** Measured on a frozen server: with the driver's own time-outs a call took 70 s to fail, with these 5 to 7 s. */
 const connectOptions = {
   connectTimeoutMS: 2_000,
@@ -55,6 +60,8 @@ export class MongoDatabase {
   /** The server's time when this node connected: from there a tail misses nothing. undefined on a server without a replica set. */
   openedAt: mongo.Timestamp | undefined;
   readonly #connection: mongoose.Connection;
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
   #isClosed = false;
 
   constructor(connection: mongoose.Connection, db: mongo.Db, clock: Clock) {
@@ -72,15 +79,29 @@ export class MongoDatabase {
     return this.#isClosed ? new Fault('STORE_UNAVAILABLE', 'the store is closed') : undefined;
   }
 
-  /** Runs a read or write; whatever the driver throws becomes STORE_UNAVAILABLE with that as its cause. */
+  /**
+   * Runs a read or write, a few at a time, in order; the others wait, so that a crowd does not fail at the driver's pool. Whatever the
+   * driver throws becomes STORE_UNAVAILABLE with that as its cause.
+   */
   async run<T>(call: () => Promise<T>): Promise<T> {
     const refusal = this.refusal();
     if (refusal) throw refusal;
+    if (this.#running >= callsMax) {
+      if (this.#waiting.length >= waitingMax) throw new Fault('STORE_UNAVAILABLE', 'too many calls wait for MongoDB');
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    } else {
+      this.#running += 1;
+    }
     try {
       return await call();
     } catch (cause) {
       if (cause instanceof Fault) throw cause;
       throw new Fault('STORE_UNAVAILABLE', 'MongoDB did not answer', cause);
+    } finally {
+      // Whoever waits takes this place.
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#running -= 1;
     }
   }
 

@@ -9,7 +9,7 @@ import type { mongo } from 'mongoose';
 import type { Cid, RoomId, UserId } from '../ids.ts';
 import type { Logger } from '../logger.ts';
 import { AppendCalls } from './append-calls-mongo.ts';
-import { checkCount, checkNumbering, cidKey, messagesLimit, readLimit, rejectionOf, windowOf } from './append-rules.ts';
+import { checkCount, checkNumbering, cidKey, countsOn, messagesLimit, readLimit, rejectionOf, windowOf } from './append-rules.ts';
 import { type Entry, type EntryRef, emptyHead, type Head, headAfter } from './entry.ts';
 import { decodeRow, type EntryRow, encodeRow, rowId } from './entry-mongo.ts';
 import type { MongoDatabase } from './mongo-database.ts';
@@ -21,13 +21,16 @@ const seenRoomsMax = 20_000;
 /** Rooms asked about in one aggregation. */
 const roomsPerLookupMax = 64;
 
+const nothing = (): void => {};
+
 type Filter = mongo.Filter<EntryRow>;
 
 export class MongoRoomLog implements RoomLog {
   readonly #database: MongoDatabase;
   readonly #calls: AppendCalls;
   readonly #tail: MongoTail;
-  readonly #inFlight = new Set<Promise<unknown>>();
+  /** The last append of each room that has any under way. */
+  readonly #inFlight = new Map<RoomId, Promise<void>>();
   /** The highest entry of a room seen committed. In order of use. */
   readonly #seen = new Map<RoomId, Head>();
 
@@ -38,17 +41,20 @@ export class MongoRoomLog implements RoomLog {
   }
 
   append(room: RoomId, after: number, entries: readonly Entry[]): Promise<AppendOutcome> {
-    const outcome = this.#append(room, after, entries);
-    this.#inFlight.add(outcome);
-    const forget = (): void => void this.#inFlight.delete(outcome);
-    outcome.then(forget, forget);
+    const refusal = this.#database.refusal();
+    if (refusal) return Promise.resolve({ type: 'unknown', cause: refusal });
+    // One after the other in a room: what follows counts on what was asked for before it.
+    const before = this.#inFlight.get(room) ?? Promise.resolve();
+    const outcome = before.then(() => this.#append(room, after, entries));
+    const settled: Promise<void> = outcome.then(nothing, nothing).then(() => {
+      if (this.#inFlight.get(room) === settled) this.#inFlight.delete(room);
+    });
+    this.#inFlight.set(room, settled);
     return outcome;
   }
 
   async #append(room: RoomId, after: number, entries: readonly Entry[]): Promise<AppendOutcome> {
     checkNumbering(room, after, entries);
-    const refusal = this.#database.refusal();
-    if (refusal) return { type: 'unknown', cause: refusal };
     const rows = entries.map((entry) => encodeRow(room, entry));
     for (const [index, entry] of entries.entries()) {
       const reason = rejectionOf(entry, JSON.stringify(rows[index]));
@@ -64,7 +70,12 @@ export class MongoRoomLog implements RoomLog {
       return { type: 'unknown', cause };
     }
     if (before === undefined || before.seq > after) return { type: 'conflict' };
-    checkCount(room, before.n, first);
+    if (!countsOn(before.n, first)) {
+      // A caller that is behind counts from an entry that is not the last any more: it lost the number.
+      const [taken] = await this.at([{ room, seq: after + 1 }]);
+      if (taken) return { type: 'conflict' };
+      checkCount(room, before.n, first);
+    }
     const outcome = await this.#calls.submit(room, rows);
     if (outcome.type === 'appended') this.#saw(room, headAfter(entries.at(-1) as Entry));
     return outcome;
@@ -144,7 +155,7 @@ export class MongoRoomLog implements RoomLog {
 
   /** Appends in flight are answered; the tails end. */
   async drain(): Promise<void> {
-    await Promise.allSettled(this.#inFlight);
+    await Promise.all(this.#inFlight.values());
     await this.#tail.close();
   }
 

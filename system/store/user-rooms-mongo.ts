@@ -5,6 +5,7 @@
  * nodes that change a row at once do so one after the other.
  */
 import type { mongo } from 'mongoose';
+import { Fault } from '../errors.ts';
 import { newId, type RoomId, type UserId } from '../ids.ts';
 import type { MongoDatabase } from './mongo-database.ts';
 import type { UserRoomDocument } from './mongo-documents.ts';
@@ -22,6 +23,16 @@ interface Changed {
   readonly after: UserRoomRow | undefined;
 }
 
+interface Waiting {
+  readonly changes: readonly Change[];
+  readonly resolve: (changed: readonly Changed[]) => void;
+  readonly reject: (cause: unknown) => void;
+}
+
+/** Callers that wait. More: STORE_UNAVAILABLE. */
+const waitingMax = 10_000;
+/** Callers whose changes are written together. */
+const changesPerWriteMax = 256;
 const rowsPerCallMax = 1_000;
 /** A row that others change this often in a row is given up: STORE_UNAVAILABLE. */
 const triesMax = 20;
@@ -29,6 +40,8 @@ const duplicateKey = 11_000;
 
 export class MongoUserRooms implements UserRooms {
   readonly #database: MongoDatabase;
+  readonly #waiting: Waiting[] = [];
+  #isWriting = false;
 
   constructor(database: MongoDatabase) {
     this.#database = database;
@@ -60,8 +73,36 @@ export class MongoUserRooms implements UserRooms {
     });
   }
 
-  /** Makes changes, those of one row in their order, and tells what each found and left. */
+  /** Makes changes, those of one row in their order, and tells what each found and left. What comes meanwhile goes together, next. */
   async #make(changes: readonly Change[]): Promise<readonly Changed[]> {
+    const refusal = this.#database.refusal();
+    if (refusal) throw refusal;
+    if (this.#waiting.length >= waitingMax) throw new Fault('STORE_UNAVAILABLE', 'too many changes of rows wait to be written');
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ changes, resolve, reject });
+      if (!this.#isWriting) void this.#writeWaiting();
+    });
+  }
+
+  async #writeWaiting(): Promise<void> {
+    this.#isWriting = true;
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting.splice(0, changesPerWriteMax);
+      try {
+        const changed = await this.#write(group.flatMap(({ changes }) => [...changes]));
+        let from = 0;
+        for (const { changes, resolve } of group) {
+          resolve(changed.slice(from, from + changes.length));
+          from += changes.length;
+        }
+      } catch (cause) {
+        for (const { reject } of group) reject(cause);
+      }
+    }
+    this.#isWriting = false;
+  }
+
+  async #write(changes: readonly Change[]): Promise<readonly Changed[]> {
     const results: Changed[] = new Array(changes.length);
     const byRow = new Map<string, number[]>();
     for (const [index, { user, room }] of changes.entries()) {

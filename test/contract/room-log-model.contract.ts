@@ -154,7 +154,7 @@ export function roomLogModelContract(factory: StoreFactory, runs: number): void 
           await store.close();
         }
       }),
-      { numRuns: runs },
+      { numRuns: runs, endOnFailure: true },
     );
   });
 }

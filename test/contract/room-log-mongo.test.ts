@@ -8,5 +8,5 @@ const url = process.env['PLAYHOUSE_TEST_MONGO_URL'];
 describe.skipIf(url === undefined)('RoomLog on MongoDB (needs PLAYHOUSE_TEST_MONGO_URL: npm run services)', () => {
   const stores = mongoStores(url ?? '');
   afterAll(() => stores.dropAll(), 60_000);
-  roomLogContract(stores, 4);
+  roomLogContract(stores, 15);
 });

@@ -78,8 +78,10 @@ describe.skipIf(url === '')('the MongoDB store (needs PLAYHOUSE_TEST_MONGO_URL: 
     const appName = 'faulty';
     const faulty = mongoStores(`${url}${url.includes('?') ? '&' : '?'}appName=${appName}`);
     let admin: mongo.MongoClient | undefined;
-    afterAll(() => admin?.close());
-    afterAll(() => faulty.dropAll(), 60_000);
+    afterAll(async () => {
+      await admin?.close();
+      await faulty.dropAll();
+    }, 60_000);
     const failPoint = async (mode: object | 'off', data: object = {}): Promise<void> => {
       admin ??= await new mongoose.mongo.MongoClient(url).connect();
       await admin.db('admin').command({ configureFailPoint: 'failCommand', mode, data: { failCommands: ['insert'], appName, ...data } });
