@@ -23,7 +23,7 @@ const gatherMs = 200;
 /** A mark that a message implies waits so long for others: nobody waits for it, and people write in bursts. */
 const impliedGatherMs = 1_000;
 /** Asks of one room that wait; more are answered BUSY. */
-const asksMax = 1_000;
+export const marksWaitingMax = 1_000;
 
 /** A mark whose count of messages may still have to be read. */
 export interface WantedMark {
@@ -75,7 +75,7 @@ export class RoomMarks {
   // ---- coming in ----
 
   ask(mark: WantedMark, ask: MarkAsk): void {
-    if (this.owed.size >= asksMax) {
+    if (this.owed.size >= marksWaitingMax) {
       tell(ask.replyTo, { ok: false, refusal: refuse('BUSY', 'too many read marks wait in this room', 250) });
       return;
     }

@@ -23,7 +23,7 @@ export interface RoomPage {
 /** As long as a storm of handshakes takes a node, about. */
 const keptMs = 2_000;
 /** Results kept at once, each of at most 256 kB of text. When full, the oldest is let go: the next to ask reads again. */
-const keptMax = 4;
+export const readsKeptMax = 4;
 /** Bytes of text in one frame or answer; a longer range goes in several. */
 const frameTextBytesMax = 256 * 1024;
 
@@ -97,7 +97,7 @@ function share<T>(known: Map<string, Shared<T>>, key: string, clock: Time, read:
 
 /** Those still being read stay: somebody waits for each of them. */
 function trim<T>(known: Map<string, Shared<T>>): void {
-  let excess = known.size - keptMax;
+  let excess = known.size - readsKeptMax;
   for (const [key, { untilMs }] of known) {
     if (excess <= 0) return;
     if (untilMs === undefined) continue;

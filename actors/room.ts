@@ -90,8 +90,10 @@ export interface RoomDeps {
   readonly owner: ActorRef<RoomIdle>;
 }
 
+/** Of the commands that may wait for their append: a line says so. */
+const pendingHighRatio = 0.8;
 /** Who may wait to be judged while the room is loaded. More: BUSY. */
-const typistsMax = 256;
+export const typistsWaitingMax = 256;
 /** Early events of all rooms of the node together. Above it an event is only a hint, and what it held is read from the log. */
 export const nodeReorderBytesMax = 64 * 1024 * 1024;
 /** Members of a room up to which it shows who types and who has read what; beyond, that would outnumber what is said. */
@@ -126,6 +128,7 @@ class RoomActor {
   private readonly answers: RoomAnswers;
   private readonly marks: RoomMarks;
   private load: RoomLoad = noLoad;
+  private isPendingHigh = false;
   /** They typed while the room was being loaded. */
   private typists: TypingCommand[] = [];
 
@@ -232,6 +235,7 @@ class RoomActor {
     this.arm(state, ctx);
     const { pendingCount, earlyBytes } = state.machine;
     this.tellLoad({ readers: this.readers.size, waiting: pendingCount, earlyBytes });
+    this.warnIfHigh(pendingCount, ctx);
     return state;
   };
 
@@ -250,6 +254,13 @@ class RoomActor {
     pending: state.machine.pendingCount,
     readers: this.readers.size,
   });
+
+  /** Once for each time it gets there. */
+  private warnIfHigh(waiting: number, ctx: Ctx<RoomMessage>): void {
+    const isHigh = waiting >= this.deps.settings.pendingMax * pendingHighRatio;
+    if (isHigh && !this.isPendingHigh) report(ctx.self, { ev: 'mailbox.high', msgType: 'pending', mailbox: waiting });
+    this.isPendingHigh = isHigh;
+  }
 
   private tellLoad(load: RoomLoad): void {
     this.deps.tally.move(this.load, load);
@@ -336,7 +347,7 @@ class RoomActor {
     const { fold, isLoaded } = state.machine;
     // Nobody is known yet: whoever is judged now is told what a stranger is told.
     if (!isLoaded) {
-      if (this.typists.length < typistsMax) this.typists.push(msg);
+      if (this.typists.length < typistsWaitingMax) this.typists.push(msg);
       else tell(msg.replyTo, { ok: false, refusal: refuse('BUSY', 'too many wait for the room to wake up', 250) });
       return;
     }

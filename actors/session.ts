@@ -331,7 +331,7 @@ function without(rooms: ReadonlySet<RoomId>, room: RoomId): ReadonlySet<RoomId> 
 // ---- restarts and spawn ----
 
 /** Commands waiting for one session; more are answered BUSY. */
-const sessionMailboxMax = 256;
+export const sessionMailboxMax = 256;
 
 /** A crash ends it: the connection is closed with INTERNAL and the client resumes on a new one. */
 export function spawnSession(

@@ -36,9 +36,9 @@ const headersTimeoutMs = 10_000;
 const requestTimeoutMs = 30_000;
 const keepAliveTimeoutMs = 10_000;
 /** Longer headers: 431. */
-const headerBytesMax = 16_384;
+export const headerBytesMax = 16_384;
 /** Larger bodies: 413. Routes that take files set their own. */
-const bodyBytesMax = 8_192;
+export const bodyBytesMax = 8_192;
 
 const securityHeaders = {
   'x-content-type-options': 'nosniff',

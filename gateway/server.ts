@@ -65,11 +65,11 @@ export interface GatewayServer {
 }
 
 /** A larger packet closes its connection (websocket 1009, polling 413) without a word: far above what a valid command needs. */
-const packetBytesMax = 65_536;
+export const packetBytesMax = 65_536;
 /** From the transport's opening to the token. Then it is closed: an idle engine connection costs memory before any identity. */
 const connectTimeoutMs = 5_000;
 /** Connections without a session yet. More are refused at once, before their bytes are parsed, and come back by their back-off. */
-const handshakesDefault = 150;
+export const handshakesDefault = 150;
 /** Of these, from one address; so that one address cannot keep all others out. Not for loopback, where a proxy may be. */
 const handshakesPerAddressMax = 50;
 const handshakeRetryAfterMs = 1_000;

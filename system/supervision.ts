@@ -130,7 +130,7 @@ export interface Supervision {
 /** A flood is counted per this long. */
 const floodWindowMs = 1_000;
 /** Different lines counted at once; beyond it further kinds share one count per ev, so that a flood of kinds is a flood too. */
-const floodKeysMax = 1_024;
+export const floodKeysMax = 1_024;
 
 /** Never throws: a reporter is often in trouble already. Lines beyond the first of a second wait for its end (see `flush`). */
 export function createSupervision(deps: { clock: Clock; log: Logger }): Supervision {

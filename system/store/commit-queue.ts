@@ -92,8 +92,8 @@ const batchCharsMax = 1024 * 1024;
 const firstCharsMax = 32 * 1024;
 const cheapWriteMs = 3;
 /** Waiting jobs beyond these fail at once: the disk does not keep up, and callers retry with back-off. */
-const waitingCharsMax = 32 * 1024 * 1024;
-const waitingJobsMax = 20_000;
+export const waitingCharsMax = 32 * 1024 * 1024;
+export const waitingJobsMax = 20_000;
 /** Places of planned jobs that are kept before the list is made anew. */
 const keptPlannedMax = 1_000;
 

@@ -1,0 +1,143 @@
+/**
+ * Bounds: every queue of a node, how much it holds, what happens when it is full, and where one sees it coming.
+ *
+ * The source of the README's table. The values are those of the code; test/unit/bounds.test.ts names for each bound the test that
+ * fills it. A new queue adds its row here. Knows names of all folders, as the composition root does; nothing but docs and
+ * tests import it.
+ */
+import { historyReadsMax, listReadsMax } from '../actors/reads.ts';
+import { nodeReorderBytesMax, roomMailboxMax, typistsWaitingMax } from '../actors/room.ts';
+import { marksWaitingMax } from '../actors/room-marks.ts';
+import { readsKeptMax } from '../actors/room-reads.ts';
+import { sessionMailboxMax } from '../actors/session.ts';
+import { type Field, settings, variableOf } from '../config/schema.ts';
+import { bodyBytesMax, headerBytesMax } from '../gateway/http.ts';
+import { depthMax, valuesMax } from '../gateway/payload-guard.ts';
+import { handshakesDefault, packetBytesMax } from '../gateway/server.ts';
+import { usersMax } from '../gateway/user-rates.ts';
+import { asksInFlightMax } from './ask.ts';
+import { lineBytesMax } from './log-line.ts';
+import type { MetricName } from './metric-table.ts';
+import { waitingCharsMax, waitingJobsMax } from './store/commit-queue.ts';
+import { revocationsMax } from './store/revocations.ts';
+import { batchBytesMax, batchEntriesMax } from './store/room-log.ts';
+import { floodKeysMax } from './supervision.ts';
+
+export interface Bound {
+  readonly bound: string;
+  readonly whenFull: string;
+  /** Where it is seen before it is full: a gauge, a counter of what was refused, or a log line. */
+  readonly seenIn?: MetricName | `log: ${string}`;
+}
+
+const count = (value: number, unit: string): string => `${value.toLocaleString('en')} ${unit}`;
+const kB = (bytes: number): string =>
+  bytes % 1_024 === 0 ? `${(bytes / 1_024).toLocaleString('en')} KiB` : `${(bytes / 1_000).toLocaleString('en')} kB`;
+const setting = (field: Field): string => `\`${variableOf(field)}\` (${Number(settings[field].default).toLocaleString('en')})`;
+
+export const bounds = {
+  'Commands waiting for a room': { bound: count(roomMailboxMax, 'messages'), whenFull: 'BUSY', seenIn: 'log: mailbox.high' },
+  'Commands waiting for their append, in a room': {
+    bound: setting('roomPendingMax'),
+    whenFull: 'BUSY',
+    seenIn: 'playhouse_room_fill_ratio',
+  },
+  'Commands waiting for their append, of one sender': {
+    bound: setting('senderPendingMax'),
+    whenFull: 'BUSY',
+    seenIn: 'playhouse_commands_total',
+  },
+  'Commands waiting for a session': { bound: count(sessionMailboxMax, 'messages'), whenFull: 'BUSY', seenIn: 'log: mailbox.high' },
+  'One append of a room': {
+    bound: `${count(batchEntriesMax, 'entries')}, ${kB(batchBytesMax)}`,
+    whenFull: 'the rest is the next append',
+    seenIn: 'playhouse_append_entries',
+  },
+  'Appends waiting for the disk': {
+    bound: `${count(waitingJobsMax, 'appends')}, ${kB(waitingCharsMax)}`,
+    whenFull: 'fails at once; rooms try again until the deadline: STORE_UNAVAILABLE',
+    seenIn: 'playhouse_appends_total',
+  },
+  'Time of a command to be stored': {
+    bound: setting('ackDeadlineMs'),
+    whenFull: 'STORE_UNAVAILABLE; the cid makes a retry safe',
+    seenIn: 'playhouse_room_events_total',
+  },
+  'Events that came too early, of a room': {
+    bound: '1,024 entries, 1,000 kB',
+    whenFull: 'dropped; the gap is read from the log',
+    seenIn: 'playhouse_room_events_total',
+  },
+  'Events that came too early, on the node': {
+    bound: kB(nodeReorderBytesMax),
+    whenFull: 'an event is only a hint: what it held is read from the log',
+    seenIn: 'playhouse_reorder_bytes',
+  },
+  'History pages being read': {
+    bound: `${historyReadsMax} on the node, 1 for a connection`,
+    whenFull: 'BUSY with retryAfterMs',
+    seenIn: 'playhouse_reads',
+  },
+  'Lists of rooms being read': {
+    bound: `${listReadsMax} on the node, 1 for a connection`,
+    whenFull: 'BUSY with retryAfterMs',
+    seenIn: 'playhouse_reads',
+  },
+  'Ranges and pages a room keeps for a storm': {
+    bound: `${readsKeptMax}, each of 256 KiB`,
+    whenFull: 'the oldest goes; the next to ask reads',
+  },
+  'Read marks waiting in a room': { bound: count(marksWaitingMax, 'marks'), whenFull: 'BUSY', seenIn: 'playhouse_commands_total' },
+  'Typing signals waiting for a room to wake': {
+    bound: count(typistsWaitingMax, 'signals'),
+    whenFull: 'BUSY',
+    seenIn: 'playhouse_commands_total',
+  },
+  'Waiting for one connection': {
+    bound: `${setting('outboxBytesMax')}, ${setting('outboxFramesMax')}`,
+    whenFull: 'delivery pauses at its cursor and catches up; typing and presence go first, from a quarter on',
+    seenIn: 'playhouse_outbox_fill_ratio',
+  },
+  'Answers of a client that asks without reading': {
+    bound: 'four times the one before',
+    whenFull: 'the connection is cut',
+    seenIn: 'playhouse_outbox_events_total',
+  },
+  'Commands of one connection': {
+    bound: `${setting('commandsPerSecondMax')} a second, ${setting('commandsBurstMax')} at once`,
+    whenFull: 'RATE_LIMITED; ten bursts over it: closing FLOOD',
+    seenIn: 'playhouse_commands_total',
+  },
+  'Requests of one user over HTTP': {
+    bound: `the same rate; ${count(usersMax, 'users')} remembered`,
+    whenFull: '429; the user not seen for the longest is forgotten',
+    seenIn: 'playhouse_http_requests_total',
+  },
+  'Rooms open on one connection': { bound: setting('roomsPerSocketMax'), whenFull: 'BUSY', seenIn: 'playhouse_readers' },
+  'Rooms awake': { bound: setting('roomsActiveMax'), whenFull: 'BUSY; idle ones are asked to go', seenIn: 'playhouse_rooms_active' },
+  Connections: { bound: setting('connectionsMax'), whenFull: 'TOO_MANY_CONNECTIONS', seenIn: 'playhouse_connections' },
+  'Handshakes in progress': {
+    bound: count(handshakesDefault, 'connections'),
+    whenFull: 'refused before anything is parsed',
+    seenIn: 'playhouse_handshakes',
+  },
+  'One packet': { bound: kB(packetBytesMax), whenFull: 'the connection is closed' },
+  'One text': { bound: setting('textBytesMax'), whenFull: 'PAYLOAD_TOO_LARGE', seenIn: 'playhouse_commands_total' },
+  'One payload': { bound: `depth ${depthMax}, ${valuesMax} values`, whenFull: 'INVALID', seenIn: 'playhouse_commands_total' },
+  'One HTTP request': {
+    bound: `${kB(headerBytesMax)} of headers, ${kB(bodyBytesMax)} of body`,
+    whenFull: '431, 413',
+    seenIn: 'playhouse_http_requests_total',
+  },
+  'Users watched': { bound: setting('presenceWatchesMax'), whenFull: 'presence:watch is refused', seenIn: 'playhouse_presence_watches' },
+  'Questions between actors': { bound: count(asksInFlightMax, 'in flight'), whenFull: 'the asker is told BUSY' },
+  Revocations: { bound: count(revocationsMax, 'in force'), whenFull: 'refused, with the advice to revoke everybody' },
+  'One log line': { bound: kB(lineBytesMax), whenFull: 'its first fields are kept, short, with cutFromBytes' },
+  'Kinds of supervision lines counted at once': {
+    bound: count(floodKeysMax, 'kinds a second'),
+    whenFull: 'further kinds share one count for each event',
+    seenIn: 'playhouse_supervision_events_total',
+  },
+} as const satisfies Readonly<Record<string, Bound>>;
+
+export type BoundName = keyof typeof bounds;

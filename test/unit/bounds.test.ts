@@ -1,0 +1,103 @@
+/**
+ * Bounds: each row of the table names a test that fills it and sees the stated answer; the guide's example lines are lines.
+ */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { type Bound, type BoundName, bounds } from '../../system/bounds.ts';
+import { metricTable } from '../../system/metric-table.ts';
+import { supervisionEvents, supervisionLineSchema } from '../../system/supervision.ts';
+import { supervisionGuide } from '../../system/supervision-guide.ts';
+
+const root = new URL('../', import.meta.url);
+
+/** File under test/ and the name of the test in it. A bound without one does not compile; a name that is not there fails. */
+const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>> = {
+  'Commands waiting for a room': ['integration/bounds.test.ts', 'a room whose mailbox is full answers BUSY'],
+  'Commands waiting for their append, in a room': ['unit/room-state.test.ts', 'answers BUSY beyond its bounds, for one sender and for all'],
+  'Commands waiting for their append, of one sender': [
+    'unit/room-state.test.ts',
+    'answers BUSY beyond its bounds, for one sender and for all',
+  ],
+  'Commands waiting for a session': ['integration/bounds.test.ts', 'a session takes so many commands and refuses the next'],
+  'One append of a room': ['integration/bounds.test.ts', 'one append holds 256 entries; the rest is the next one'],
+  'Appends waiting for the disk': ['unit/commit-queue.test.ts', 'refuses more than 32 MB of waiting jobs at once'],
+  'Time of a command to be stored': ['unit/room-state.test.ts', 'answers STORE_UNAVAILABLE at the deadline, once'],
+  'Events that came too early, of a room': [
+    'integration/bounds.test.ts',
+    'early events are dropped at the bound of a room, and the gap is read',
+  ],
+  'Events that came too early, on the node': [
+    'integration/bounds.test.ts',
+    'above the bound of the node an event is a hint, and nobody misses it',
+  ],
+  'History pages being read': ['integration/bounds.test.ts', 'the thirty-third page is answered BUSY, and taken again when one is done'],
+  'Lists of rooms being read': ['integration/bounds.test.ts', 'lists have a bound of their own'],
+  'Ranges and pages a room keeps for a storm': ['unit/room-storm.test.ts', 'keep at most four results, the latest, and none past its time'],
+  'Read marks waiting in a room': ['unit/read-marks.test.ts', 'beyond a thousand waiting in one room is answered BUSY'],
+  'Typing signals waiting for a room to wake': [
+    'integration/bounds.test.ts',
+    'signals for a room that is not awake wait up to their bound',
+  ],
+  'Waiting for one connection': [
+    'unit/outbox.test.ts',
+    'refuses over the bound of bytes and of frames, and takes nothing of what it refused',
+  ],
+  'Answers of a client that asks without reading': [
+    'unit/outbox.test.ts',
+    'cuts a client that asks without reading at four times the bound',
+  ],
+  'Commands of one connection': ['integration/gateway-delivery.test.ts', 'limits the rate per connection, and ends a flood'],
+  'Requests of one user over HTTP': [
+    'unit/read-gate.test.ts',
+    'remembers so many users, and forgets the one that was not seen for the longest',
+  ],
+  'Rooms open on one connection': [
+    'unit/room-actor.test.ts',
+    'opens no more rooms on a connection than configured; failed opens do not count',
+  ],
+  'Rooms awake': ['unit/room-actor.test.ts', 'says BUSY when too many rooms are active, and makes space'],
+  Connections: ['unit/room-actor.test.ts', 'admits no more connections than configured, and none while it drains'],
+  'Handshakes in progress': [
+    'integration/gateway-handshake.test.ts',
+    'refuses handshakes over the bound, and takes them when others got through or gave up',
+  ],
+  'One packet': ['integration/gateway-input.test.ts', 'closes the one connection whose frame is larger than 64 kB'],
+  'One text': ['integration/gateway-input.test.ts', 'says PAYLOAD_TOO_LARGE with the limit to an honest mistake of 17 kB'],
+  'One payload': ['unit/client-protocol.test.ts', 'bounds the number of values, wherever they are'],
+  'One HTTP request': ['integration/bounds.test.ts', 'too many headers are 431, too large a body is 413'],
+  'Users watched': ['unit/presence.test.ts', 'beyond the bounds of the node is refused and the one before stays'],
+  'Questions between actors': [
+    'unit/actor-ask.test.ts',
+    'rejects BUSY when the mailbox is full, and when too many questions are in flight',
+  ],
+  Revocations: ['unit/revocations.test.ts', 'refuses when it is full of those that live, says so, and takes again when one has ended'],
+  'One log line': ['unit/logger.test.ts', 'that is too long keeps its first fields, short, and says so'],
+  'Kinds of supervision lines counted at once': ['unit/supervision.test.ts', 'a flood of different kinds is a flood too'],
+};
+
+describe('the table of bounds', () => {
+  it.each(Object.entries(proofs))('%s: is filled by a test', (_name, [file, test]) => {
+    expect(readFileSync(new URL(file, root), 'utf8')).toContain(`'${test}`);
+  });
+
+  it.each(Object.entries(bounds) as [string, Bound][])(
+    '%s: is seen in a metric that is there, or in a line',
+    (_name, { seenIn, bound, whenFull }) => {
+      expect(bound).toMatch(/\d|four times|the same rate/);
+      expect(whenFull).not.toBe('');
+      if (seenIn?.startsWith('log: ')) expect(supervisionEvents).toContain(seenIn.slice('log: '.length));
+      else if (seenIn !== undefined) expect(Object.keys(metricTable)).toContain(seenIn);
+    },
+  );
+});
+
+describe('the guide to supervision lines', () => {
+  it('has every event, with an example that is a line', () => {
+    expect(Object.keys(supervisionGuide).sort()).toEqual([...supervisionEvents].sort());
+    for (const [ev, { example, means, toDo }] of Object.entries(supervisionGuide)) {
+      expect(supervisionLineSchema.safeParse(example).error?.issues ?? [], ev).toEqual([]);
+      expect(example.ev).toBe(ev);
+      expect(means.length * toDo.length, ev).toBeGreaterThan(0);
+    }
+  });
+});
