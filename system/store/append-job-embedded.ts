@@ -10,6 +10,7 @@ import type { RoomId } from '../ids.ts';
 import { checkCount } from './append-rules.ts';
 import { type CidFilters, hashId } from './cid-filter-embedded.ts';
 import type { CommitBatch, CommitJob } from './commit-queue.ts';
+import { openControl, sealControl } from './control-document-embedded.ts';
 import type { EmbeddedDatabase, Level } from './embedded-database.ts';
 import { isTableDamage } from './embedded-folder.ts';
 import { controlKey, encodeSeq, entryKey, headKey, keysUnder, seqMax, seqOfKey, targetKey } from './embedded-keys.ts';
@@ -143,7 +144,7 @@ export class AppendJob implements CommitJob {
       const document = early.lastMessage === head.lastMessage ? early.document : encodeEntry(entry, head.lastMessage);
       batch.put(key, sealValue(key, document));
       batch.put(this.idKeys[index] as string, encodeSeq(entry.seq));
-      if (isControl(entry)) batch.put(controlKey(room, entry.seq), encodeSeq(head.lastControl));
+      if (isControl(entry)) putControl(batch, room, entry.seq, head.lastControl, document);
       if (entry.target !== undefined) batch.put(targetKey(room, entry.target, entry.seq), '');
       head = advance(head, entry);
     }
@@ -161,8 +162,18 @@ export class AppendJob implements CommitJob {
       const { entry, previousMessage } = await this.#stored(batch, seq);
       if (seq !== target && entry.kind !== 'modify') continue;
       const key = entryKey(this.room, seq);
-      batch.put(key, sealValue(key, encodeEntry(scrub(entry), previousMessage)));
+      const document = encodeEntry(scrub(entry), previousMessage);
+      batch.put(key, sealValue(key, document));
+      if (isControl(entry)) putControl(batch, this.room, seq, await this.#controlBefore(batch, seq), document);
     }
+  }
+
+  async #controlBefore(batch: CommitBatch, seq: number): Promise<number> {
+    const key = controlKey(this.room, seq);
+    const value = batch.find(key) ?? (await this.#index(seq, (level) => level.get(key)));
+    const control = value === undefined ? undefined : openControl(key, value);
+    if (!control) throw new LogCorrupt(this.room, seq, 'the index of control entries does not verify');
+    return control.previous;
   }
 
   async #index<T>(seq: number, task: (level: Level) => Promise<T>): Promise<T> {
@@ -179,4 +190,9 @@ export class AppendJob implements CommitJob {
     const content = openValue(key, batch.find(key) ?? '');
     return content === undefined ? this.#deps.entries.one(this.room, seq) : decodeEntry(content);
   }
+}
+
+function putControl(batch: CommitBatch, room: RoomId, seq: number, previous: number, document: string): void {
+  const key = controlKey(room, seq);
+  batch.put(key, sealControl(key, previous, document));
 }

@@ -71,7 +71,7 @@ export async function openFolder(dir: string, log: Logger): Promise<OpenFolder> 
   await refuseOtherOwner(dir);
   let level: ClassicLevel<string, string> | undefined;
   try {
-    const facts = (await readFacts(dir)) ?? (await newFacts(dir));
+    const facts = await currentFacts(dir);
     const live = await liveFiles(dir);
     await checkTables(dir, live.tables);
     const { damaged } = await checkWal(dir, live.logs, facts, log);
@@ -84,8 +84,11 @@ export async function openFolder(dir: string, log: Logger): Promise<OpenFolder> 
   }
 }
 
-async function newFacts(dir: string): Promise<FolderFacts> {
-  const facts = { format: formatVersion, damaged: [] };
+/** The facts of a folder; from now on it has the format of this program. */
+async function currentFacts(dir: string): Promise<FolderFacts> {
+  const known = await readFacts(dir);
+  if (known?.format === formatVersion) return known;
+  const facts = { format: formatVersion, damaged: known?.damaged ?? [] };
   await writeFacts(dir, facts);
   return facts;
 }
@@ -151,7 +154,7 @@ export async function repairTables(dir: string, log: Logger): Promise<void> {
     { ev: 'store.repair', dir },
     'a table of the data folder is damaged: rebuilding it without the unreadable parts; restore a copy to get them back',
   );
-  const facts = (await readFacts(dir)) ?? (await newFacts(dir));
+  const facts = await currentFacts(dir);
   // LevelDB's repair turns the log into a table as carelessly as its recovery does.
   await checkWal(dir, (await liveFiles(dir)).logs, facts, log);
   await ClassicLevel.repair(dir);

@@ -5,7 +5,7 @@
  * Cids may hold more, so they stand last. Numbers are fixed-width base 36: their order as text is their order.
  *
  *   e!room!seq         the entry, sealed          h!room        its head, sealed
- *   i!room!by!cid      seq, in the same form      c!room!seq    a control entry; holds the seq of the one before it
+ *   i!room!by!cid      seq, in the same form      c!room!seq    a control entry again, sealed, and the seq of the one before it
  *   t!room!target!seq  an entry with a target     u!user!room   a row of UserRooms, sealed
  *   v!slot             a revocation, sealed
  */

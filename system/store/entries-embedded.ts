@@ -14,6 +14,8 @@ import { decodeEntry, openValue, type StoredEntry } from './entry-document.ts';
 
 /** Several reads by name at once; each is a task of the thread pool. */
 const singleReadsMax = 16;
+/** Read by one task of the thread pool. More are shared among several, and verified here while the others still read. */
+const readTogetherMax = 128;
 
 export class EmbeddedEntries {
   readonly #database: EmbeddedDatabase;
@@ -48,6 +50,13 @@ export class EmbeddedEntries {
 
   /** Entries by name, all of which must be there. */
   async many(refs: readonly EntryRef[]): Promise<readonly StoredEntry[]> {
+    if (refs.length <= readTogetherMax) return this.#together(refs);
+    const parts: Promise<readonly StoredEntry[]>[] = [];
+    for (let i = 0; i < refs.length; i += readTogetherMax) parts.push(this.#together(refs.slice(i, i + readTogetherMax)));
+    return (await Promise.all(parts)).flat();
+  }
+
+  async #together(refs: readonly EntryRef[]): Promise<readonly StoredEntry[]> {
     const keys = refs.map(({ room, seq }) => entryKey(room, seq));
     const values = await this.#database.read(async (level) => {
       try {

@@ -20,7 +20,9 @@ export interface FolderFacts {
   readonly damaged: readonly Damage[];
 }
 
-export const formatVersion = 1;
+/** 2: control entries stand in their index too. Rows of format 1 are read as they are; that program could not read these. */
+export const formatVersion = 2;
+const oldestFormat = 1;
 const fileName = 'playhouse.json';
 
 /** The facts of a folder; undefined for a new one. Faults: STORE_FORMAT, STORE_CORRUPT. */
@@ -37,10 +39,10 @@ export async function readFacts(dir: string): Promise<FolderFacts | undefined> {
       cause,
     );
   }
-  if (facts.format !== formatVersion) {
+  if (!(facts.format >= oldestFormat && facts.format <= formatVersion)) {
     throw new Fault(
       'STORE_FORMAT',
-      `data folder ${dir} has format ${facts.format}, this program reads ${formatVersion}; run the program that wrote it, or give this one another CHAT_DATA_DIR`,
+      `data folder ${dir} has format ${facts.format}, this program reads ${oldestFormat} to ${formatVersion}; run the program that wrote it, or give this one another CHAT_DATA_DIR`,
     );
   }
   return { format: facts.format, damaged: facts.damaged ?? [] };

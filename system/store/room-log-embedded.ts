@@ -11,6 +11,7 @@ import { AppendIntake } from './append-intake-embedded.ts';
 import type { AppendJob } from './append-job-embedded.ts';
 import { messagesLimit, windowOf } from './append-rules.ts';
 import type { CidFilters } from './cid-filter-embedded.ts';
+import { openControl } from './control-document-embedded.ts';
 import type { EmbeddedDatabase, Level } from './embedded-database.ts';
 import { isTableDamage } from './embedded-folder.ts';
 import { cidIndexKey, controlKey, decodeSeq, encodeSeq, keysUnder, seqMax, seqOfKey } from './embedded-keys.ts';
@@ -128,16 +129,19 @@ export class EmbeddedRoomLog implements RoomLog {
     const to = Math.min(Math.trunc(upTo), head.seq);
     if (from > to) return [];
     const rows = await this.#index(room, from, (level) => level.iterator({ gte: controlKey(room, from), lte: controlKey(room, to) }).all());
-    for (const [index, [key, previous]] of rows.entries()) {
-      const before = index === 0 ? undefined : seqOfKey((rows[index - 1] as [string, string])[0]);
-      const linked = decodeSeq(previous);
-      if (before === undefined ? linked >= from : linked !== before)
-        throw new LogCorrupt(room, seqOfKey(key), 'the index of control entries has a hole before it');
-    }
-    return this.#bySeqs(
-      room,
-      rows.map(([key]) => seqOfKey(key)),
-    );
+    const controls = rows.map(([key, value], index) => {
+      const seq = seqOfKey(key);
+      const control = openControl(key, value);
+      if (!control) throw new LogCorrupt(room, seq, 'the index of control entries does not verify');
+      const before = rows[index - 1];
+      if (before ? control.previous !== seqOfKey(before[0]) : control.previous >= from)
+        throw new LogCorrupt(room, seq, 'the index of control entries has a hole before it');
+      return { seq, entry: control.entry };
+    });
+    // Rows of format 1.
+    const missing = controls.filter(({ entry }) => entry === undefined).map(({ seq }) => seq);
+    const found = new Map((await this.#bySeqs(room, missing)).map((entry) => [entry.seq, entry]));
+    return controls.map(({ seq, entry }) => entry ?? (found.get(seq) as Entry));
   }
 
   async byTarget(room: RoomId, targets: readonly number[], upTo: number): Promise<readonly Entry[]> {

@@ -51,12 +51,12 @@ async function rebuild(
   const path = join(dir, name);
   const records: Buffer[] = [];
   const damaged: Damage[] = [...facts.damaged];
-  for (const [index, { state, offset, content }] of pieces.entries()) {
+  for (const [index, { state, offset, content, framesLost }] of pieces.entries()) {
     if (state === 'sound') {
       records.push(content);
       continue;
     }
-    const saved = salvage(content);
+    const saved = salvage(content, framesLost);
     if (!saved.isNamed) {
       throw new Fault(
         'STORE_CORRUPT',

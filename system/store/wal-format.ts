@@ -21,6 +21,8 @@ export interface WalPiece {
   /** Where in the file it begins. */
   readonly offset: number;
   readonly content: Buffer;
+  /** A frame in it could not be read, so records may have begun and ended there. */
+  readonly framesLost: boolean;
 }
 
 export interface WalScan {
@@ -43,9 +45,13 @@ function fragmentAt(file: Buffer, at: number, blockEnd: number): Fragment | unde
   return file.readUInt32LE(at) === maskCrc(crc32c(file, at + 6, end)) ? { type, end } : undefined;
 }
 
+/** Where a bad fragment says that it ends. */
+const claimedEnd = (file: Buffer, bad: number, blockEnd: number): number =>
+  bad + headerBytes <= blockEnd ? bad + headerBytes + file.readUInt16LE(bad + 4) : blockEnd;
+
 /** Where the next sound fragment of the block begins; its end when there is none. */
 function resync(file: Buffer, bad: number, blockEnd: number): number {
-  const claimed = bad + headerBytes <= blockEnd ? bad + headerBytes + file.readUInt16LE(bad + 4) : blockEnd;
+  const claimed = claimedEnd(file, bad, blockEnd);
   if (claimed <= blockEnd && (blockEnd - claimed < headerBytes || fragmentAt(file, claimed, blockEnd))) return claimed;
   for (let at = bad + 1; at + headerBytes <= blockEnd; at += 1) if (fragmentAt(file, at, blockEnd)) return at;
   return blockEnd;
@@ -54,9 +60,12 @@ function resync(file: Buffer, bad: number, blockEnd: number): number {
 /** Reads a whole log file. */
 export function scanWal(file: Buffer): WalScan {
   const pieces: WalPiece[] = [];
-  let open: { state: WalPiece['state']; readonly offset: number; readonly parts: Buffer[] } | undefined;
+  let open: { state: WalPiece['state']; readonly offset: number; readonly parts: Buffer[]; framesLost: boolean } | undefined;
   const finish = (state: WalPiece['state']): void => {
-    if (open) pieces.push({ state: open.state === 'sound' ? state : 'damaged', offset: open.offset, content: Buffer.concat(open.parts) });
+    if (open) {
+      const { offset, parts, framesLost } = open;
+      pieces.push({ state: open.state === 'sound' ? state : 'damaged', offset, content: Buffer.concat(parts), framesLost });
+    }
     open = undefined;
   };
   for (let at = 0; at < file.length; ) {
@@ -68,8 +77,9 @@ export function scanWal(file: Buffer): WalScan {
     const fragment = fragmentAt(file, at, blockEnd);
     if (!fragment) {
       const end = resync(file, at, blockEnd);
-      open ??= { state: 'damaged', offset: at, parts: [] };
+      open ??= { state: 'damaged', offset: at, parts: [], framesLost: false };
       open.state = 'damaged';
+      open.framesLost ||= end !== claimedEnd(file, at, blockEnd);
       open.parts.push(file.subarray(Math.min(at + headerBytes, end), end));
       at = end;
       continue;
@@ -77,7 +87,7 @@ export function scanWal(file: Buffer): WalScan {
     const { type, end } = fragment;
     // A record begins, so one that is still open lost its end.
     if (type === full || type === first) finish('damaged');
-    open ??= { state: type === full || type === first ? 'sound' : 'damaged', offset: at, parts: [] };
+    open ??= { state: type === full || type === first ? 'sound' : 'damaged', offset: at, parts: [], framesLost: false };
     open.parts.push(file.subarray(at + headerBytes, end));
     if (type === full || type === last) finish('sound');
     at = end;
@@ -90,6 +100,7 @@ export function scanWal(file: Buffer): WalScan {
     state: 'damaged',
     offset: start.offset,
     content: Buffer.concat(rest.map(({ content }) => content)),
+    framesLost: rest.length > 1 || start.framesLost,
   };
   return { pieces: pieces.slice(0, soundEnd), tail };
 }

@@ -6,6 +6,7 @@
  * Does not: find what left no trace at all; then `isNamed` is false, and the folder must not be opened.
  */
 import type { RoomId } from '../ids.ts';
+import { openControl } from './control-document-embedded.ts';
 import { cidIndexKey, decodeSeq, encodeSeq, headKey, targetKey } from './embedded-keys.ts';
 import { isControl } from './entry.ts';
 import { decodeEntry, openValue, type StoredEntry } from './entry-document.ts';
@@ -40,7 +41,8 @@ interface RoomFinds {
   gapBytes: number;
 }
 
-export function salvage(content: Buffer): Salvage {
+/** `framesLost`: records may have begun and ended inside, so what counts and neighbours say is not to be trusted. */
+export function salvage(content: Buffer, framesLost: boolean): Salvage {
   const found = readWrites(content);
   const rooms = new Map<RoomId, RoomFinds>();
   const writes: Write[] = [];
@@ -49,7 +51,7 @@ export function salvage(content: Buffer): Salvage {
     if (room === undefined) writes.push(soundRow(put));
     else note(room, put, findsOf(rooms, room));
   }
-  const isNamed = nameGaps(found, rooms);
+  const isNamed = nameGaps(found, rooms, framesLost);
   const damaged = new Map<RoomId, number>();
   for (const [room, finds] of rooms) {
     writes.push(...writesOf(room, finds));
@@ -98,8 +100,9 @@ function note(room: RoomId, put: Put, finds: RoomFinds): void {
   if (!/^[0-9a-z]{8}$/.test(digits)) return;
   const seq = decodeSeq(digits);
   if (key.startsWith('i!')) finds.ids.set(key, seq);
-  else if (key.startsWith('c!')) finds.controls.set(seq, put);
-  else if (key.startsWith('e!')) {
+  else if (key.startsWith('c!')) {
+    if (openControl(key, value)) finds.controls.set(seq, put);
+  } else if (key.startsWith('e!')) {
     const document = openValue(key, value);
     if (document === undefined) finds.unverified.add(seq);
     else finds.entries.set(seq, { put, stored: decodeEntry(document) });
@@ -107,15 +110,16 @@ function note(room: RoomId, put: Put, finds: RoomFinds): void {
 }
 
 /** Gives each gap to the rooms beside it. False when a whole append of another room may have stood there. */
-function nameGaps({ count, writes, gaps }: ReadWrites, rooms: Map<RoomId, RoomFinds>): boolean {
+function nameGaps({ count, writes, gaps }: ReadWrites, rooms: Map<RoomId, RoomFinds>, framesLost: boolean): boolean {
   const missing = count - writes.length;
-  const mayHideAppend = missing < 0 || missing >= appendWritesMin;
+  // No batch is empty: with a count of 0 the count itself is lost, and says nothing.
+  const mayHideAppend = framesLost || count === 0 || missing < 0 || missing >= appendWritesMin;
   let isNamed = true;
   for (const { bytes, before, after } of gaps) {
     const left = before && roomOf(before.key);
     const right = after && roomOf(after.key);
     for (const room of [left, right]) if (room !== undefined) findsOf(rooms, room).gapBytes += bytes;
-    const isWithinAppend = left !== undefined && left === right && !before?.key.startsWith('h!');
+    const isWithinAppend = !framesLost && left !== undefined && left === right && !before?.key.startsWith('h!');
     if (mayHideAppend && bytes >= appendBytesMin && !isWithinAppend) isNamed = false;
   }
   return isNamed;

@@ -181,16 +181,39 @@ describe('an embedded store whose log was damaged while it was stopped', () => {
     expect(refusedRooms).toBeGreaterThan(flips / 4);
   });
 
-  it('refuses to open when a whole block is gone, and says which file and where', async () => {
+  const noise = (length: number): Buffer => {
+    const random = seeded(5);
+    return Buffer.from(Array.from({ length }, () => Math.floor(random() * 256)));
+  };
+  it.each([
+    ['zeroes', (length: number) => Buffer.alloc(length)],
+    ['noise', noise],
+  ])('refuses to open when a whole block is %s, and says which file and where, whichever block it is', async (_what, junk) => {
+    const bytes = readFileSync(newest(dir, '.log'));
+    // The last record must stay sound: without anything behind it, the damage would be a torn tail.
+    const last = scanWal(bytes).pieces.at(-1)?.offset ?? 0;
+    for (let block = 0; (block + 1) * blockBytes <= last; block += 1) {
+      const copy = copyOf(dir);
+      const spoiled = Buffer.from(bytes);
+      junk(blockBytes).copy(spoiled, block * blockBytes);
+      writeFileSync(newest(copy, '.log'), spoiled);
+      await expect(open(copy), `block ${block}`).rejects.toMatchObject({
+        code: 'STORE_CORRUPT',
+        message: expect.stringMatching(/\d+\.log is damaged at offset \d+, .* restore/),
+      });
+      remove(copy);
+    }
+  });
+  it('refuses to open when all of a record is zeroes, its count too', async () => {
     const copy = copyOf(dir);
     const path = newest(copy, '.log');
-    const bytes = readFileSync(path);
-    bytes.fill(0, blockBytes, 2 * blockBytes);
-    writeFileSync(path, bytes);
-    await expect(open(copy)).rejects.toMatchObject({
-      code: 'STORE_CORRUPT',
-      message: expect.stringMatching(/\d+\.log is damaged at offset \d+, .* restore/),
-    });
+    const contents = scanWal(readFileSync(path)).pieces.map(({ content }, index) => (index === 5 ? Buffer.alloc(content.length) : content));
+    const spoiled = buildWal(contents);
+    const { offset } = scanWal(spoiled).pieces[5] as { offset: number };
+    // And its checksum; its length stands, so that it is known to be one record.
+    spoiled.fill(0, offset, offset + 4);
+    writeFileSync(path, spoiled);
+    await expect(open(copy)).rejects.toMatchObject({ code: 'STORE_CORRUPT' });
   });
 });
 

@@ -235,10 +235,10 @@ describe('an embedded store that cannot be opened', () => {
   it('refuses a newer format by its number', async () => {
     const dir = join(folder(), 'data');
     await (await openEmbeddedStore({ dir, clock: systemClock, log: silentLog })).close();
-    writeFileSync(join(dir, 'playhouse.json'), JSON.stringify({ format: 2 }));
+    writeFileSync(join(dir, 'playhouse.json'), JSON.stringify({ format: 3 }));
     await expect(openEmbeddedStore({ dir, clock: systemClock, log: silentLog })).rejects.toMatchObject({
       code: 'STORE_FORMAT',
-      message: expect.stringContaining('format 2'),
+      message: expect.stringContaining('format 3, this program reads 1 to 2'),
     });
   });
 });
