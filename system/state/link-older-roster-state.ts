@@ -21,7 +21,8 @@ export interface OlderRequest {
 
 interface Told {
   readonly session: SessionId;
-  readonly place: string;
+  /** undefined: perhaps the one before, perhaps the one after a move that was not answered. */
+  readonly place: string | undefined;
 }
 
 interface Person {
@@ -116,8 +117,9 @@ export class OlderRoster {
     person.failures = isAnswered ? 0 : person.failures + 1;
     const isAgain = person.failures > 0 && person.failures < triesMax;
     if (!isAgain) person.failures = 0;
-    // A login that may have happened needs a logout one day.
+    // What may have happened counts: a login needs a logout one day, and a user who moved back has to be moved back there.
     if (!isAgain || type === 'login') person.told = after;
+    else if (type === 'state' && after) person.told = { ...after, place: undefined };
     person.isStale = isAgain && type === 'login';
   }
 

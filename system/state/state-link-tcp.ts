@@ -205,7 +205,6 @@ class TcpStateLink implements StateLink {
       case 'cut':
         this.#socket?.cut();
         this.#socket = undefined;
-        bytes.length = 0;
         return;
       case 'send':
         bytes.push(encodeNodeLine(effect.line));

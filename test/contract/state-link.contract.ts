@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { type StateLink, watchedMax } from '../../system/state/state-link.ts';
 import { user } from '../support/entries.ts';
 import { liveSession, RecordingListener, session } from '../support/state-link-listener.ts';
-import { seeded } from '../support/store-processes.ts';
+import { seeded, waitUntil } from '../support/store-processes.ts';
 
 /** A state server that can go away and come back, and links to it. */
 export interface StateLinkStage {
@@ -134,6 +134,9 @@ export function stateLinkContract(open: () => Promise<StateLinkStage>): void {
       two.watch(user('ada'));
       one.put(liveSession('s1', 'ada'));
       await heard.hears('ada', 'in home');
+      // Whatever was on its way to the first listener is behind it.
+      two.watch(user('bob'));
+      await heard.hears('bob', 'offline');
       const second = new RecordingListener(two);
       await second.hears('ada', 'in home');
       one.remove(session('s1'));
@@ -143,11 +146,11 @@ export function stateLinkContract(open: () => Promise<StateLinkStage>): void {
 
   it('says that it is not live and why, and after the outage tells what is true then', () =>
     withPair(async ({ stage, one, two, heard }) => {
-      for (const name of ['ada', 'bob', 'cid']) two.watch(user(name));
+      for (const name of ['ada', 'bob', 'cid', 'eve']) two.watch(user(name));
       one.put(liveSession('s1', 'ada'));
       one.put(liveSession('s2', 'bob'));
-      await heard.hears('ada', 'in home');
-      await heard.hears('bob', 'in home');
+      one.put(liveSession('s5', 'eve'));
+      for (const name of ['ada', 'bob', 'eve']) await heard.hears(name, 'in home');
       await stage.stop();
       await heard.isDown();
       expect(heard.lives.at(-1)).toMatch(/^down: .{3,200}$/);
@@ -165,9 +168,12 @@ export function stateLinkContract(open: () => Promise<StateLinkStage>): void {
       await heard.hears('ada', 'in attic');
       await heard.hears('bob', 'offline');
       await heard.hears('dora', 'in cellar');
+      await waitUntil('who did not change is told of again', () =>
+        heard.rows.slice(before).some((row) => row.user === 'eve' && row.state === 'online'),
+      );
       expect(heard.rows.slice(before).map((row) => row.user)).not.toContain('cid');
-      expect(one.counts().sessions).toBe(2);
-      expect(two.counts().watched).toBe(3);
+      expect(one.counts().sessions).toBe(3);
+      expect(two.counts().watched).toBe(4);
     }));
 
   it('ends its sessions at once when it drains, and takes nothing more', () =>
@@ -175,6 +181,7 @@ export function stateLinkContract(open: () => Promise<StateLinkStage>): void {
       two.watch(user('ada'));
       one.put(liveSession('s1', 'ada'));
       await heard.hears('ada', 'in home');
+      one.watch(user('ada'));
       await Promise.all([one.drain(2_000), one.drain(2_000)]);
       expect(one.state).toBe('draining');
       await heard.hears('ada', 'offline');
@@ -189,6 +196,30 @@ export function stateLinkContract(open: () => Promise<StateLinkStage>): void {
       three.put(liveSession('s3', 'ada', 'attic'));
       await heard.hears('ada', 'in attic');
       expect(heard.rows.map((row) => row.places.join())).not.toContain('attic,home');
+    }));
+
+  it('calls its listener no more once it was closed, also from within a call', () =>
+    withPair(async ({ stage, one, two }) => {
+      let calls = 0;
+      two.listen({
+        onLive() {},
+        onStates() {
+          calls += 1;
+          if (calls === 2) void two.close();
+        },
+      });
+      two.watch(user('ada'));
+      one.put(liveSession('s1', 'ada'));
+      for (let i = 0; calls < 2; i += 1) {
+        one.put(liveSession('s1', 'ada', `room-${i}`));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      one.remove(session('s1'));
+      const three = stage.join('three');
+      const heard = new RecordingListener(three);
+      three.watch(user('ada'));
+      await heard.hears('ada', 'offline');
+      expect(calls).toBe(2);
     }));
 
   it('drains in time while there is no server', () =>

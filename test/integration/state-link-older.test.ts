@@ -14,11 +14,19 @@ import { waitUntil } from '../support/store-processes.ts';
 let server: OlderStateServer;
 let link: StateLink;
 let heard: RecordingListener;
+let warnings: number;
 
 beforeEach(async () => {
   server = new OlderStateServer();
   await server.start();
-  link = tcpLink('one', { address: server.address });
+  warnings = 0;
+  const log = {
+    info: () => {},
+    warn: () => {
+      warnings += 1;
+    },
+  };
+  link = tcpLink('one', { address: server.address, log });
   heard = new RecordingListener(link);
 });
 afterEach(async () => {
@@ -67,6 +75,14 @@ describe('an older state server', () => {
     expect([server.inFlightMax, requests('login').length, requests('logout').length]).toEqual([1, 400, 0]);
     // One of them asked who is there, two do the work.
     expect(server.connectionsSeen).toBe(3);
+  });
+
+  it('follows a session to another user', async () => {
+    link.put(liveSession('s1', '1'));
+    await told();
+    link.put(liveSession('s1', '2', 'c-3'));
+    await told();
+    expect([server.placeOf('1'), server.placeOf('2')]).toEqual([undefined, 'c-3']);
   });
 
   it('keeps a user with several devices online until the last one is gone, without a ghost', async () => {
@@ -182,5 +198,6 @@ describe('an older state server', () => {
     await told();
     expect(server.placeOf('0')).toBe('home');
     expect(heard.lives.map((line) => line.slice(0, 4))).toEqual(['down', 'up: ', 'down']);
+    expect(warnings).toBe(2);
   });
 });

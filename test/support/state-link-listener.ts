@@ -30,6 +30,11 @@ export class RecordingListener implements StateLinkListener {
     this.lives.push(`${isLive ? 'up' : 'down'}: ${why}`);
   }
 
+  forget(): void {
+    this.rows.length = 0;
+    this.latest.clear();
+  }
+
   /** `offline`, or the places; undefined when nothing was told. */
   of(name: string): string | undefined {
     const row = this.latest.get(user(name));

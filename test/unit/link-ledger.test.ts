@@ -155,5 +155,7 @@ describe('a ledger', () => {
       pair.run({ do: 'remove', key: `s${i}` });
     }
     expect([pair.ledger.waiting, pair.ledger.hasChanges, pair.ledger.isOverfull]).toEqual([0, false, false]);
+    for (let i = 0; i < 200; i += 1) pair.run({ do: 'put', key: `s${i}`, value: 1 });
+    expect([pair.ledger.waiting, pair.ledger.hasChanges, pair.ledger.isOverfull]).toEqual([200, false, false]);
   });
 });

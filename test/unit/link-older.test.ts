@@ -111,6 +111,22 @@ describe('the roster for an older server', () => {
     expect(roster.next()?.line).toBe(logoutLine(session('s1')));
   });
 
+  it('tells the place again when nobody knows whether a move was carried out, also when the user is back by then', () => {
+    const roster = new OlderRoster(10);
+    const next = (isAnswered: boolean): string | undefined => {
+      const request = roster.next();
+      if (request) roster.done(request, isAnswered);
+      return request?.line;
+    };
+    roster.put(liveSession('s1', 'ada'));
+    expect(next(true)).toBe(loginLine(session('s1'), user('ada')));
+    roster.put(liveSession('s1', 'ada', 'c-1'));
+    expect(next(false)).toBe(stateLine(user('ada'), 'c-1'));
+    roster.put(liveSession('s1', 'ada', 'home'));
+    expect(next(true)).toBe(stateLine(user('ada'), 'home'));
+    expect(next(true)).toBeUndefined();
+  });
+
   it('keeps so many of those who are to be logged out, and gives up the oldest', () => {
     const roster = new OlderRoster(3);
     const all = Array.from({ length: 5 }, (_, i) => liveSession(`s${i}`, `u${i}`));

@@ -121,6 +121,14 @@ describe('the greeting', () => {
     expect(stage.machine.faults).toBe(1);
   });
 
+  it('does not try a second connection when something was said on the first', () => {
+    const stage = new LinkMachineStage();
+    stage.connected();
+    stage.hearsOdd('220 mail.example.org ESMTP');
+    stage.closed('closed');
+    expect(stage.did()).toEqual(['connect', 'send hello', 'ask', 'cut', 'down: closed']);
+  });
+
   it('does not take a server that only accepts and closes for an older one', () => {
     const stage = new LinkMachineStage();
     stage.connected();
@@ -336,6 +344,21 @@ describe('the talk', () => {
       expect(stage.did()).toEqual(['cut', 'ended']);
       expect(stage.machine.wakeAtMs).toBeUndefined();
     }
+  });
+});
+
+describe('an outage', () => {
+  it('costs memory by what lives: what ends during it leaves nothing behind', () => {
+    const stage = new LinkMachineStage();
+    for (let i = 0; i < 50; i += 1) stage.put(`s${i}`, 'ada');
+    stage.watch('ada');
+    stage.goLive();
+    stage.answer([]);
+    expect([stage.sessions.waiting, stage.watched.waiting]).toEqual([0, 0]);
+    stage.closed();
+    expect([stage.sessions.waiting, stage.watched.waiting]).toEqual([50, 1]);
+    for (let i = 0; i < 50; i += 1) stage.remove(`s${i}`);
+    expect([stage.sessions.waiting, stage.sessions.hasChanges, stage.sessions.size]).toEqual([0, false, 0]);
   });
 });
 
