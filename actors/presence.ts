@@ -142,7 +142,7 @@ class PresenceActor implements Presence {
 
   move(session: SessionId, id: UserId, place: string): void {
     const user = this.users.get(id);
-    if (user?.facts.move(session, place)) this.wake(user);
+    if (user?.facts.move(session, place, this.deps.clock.nowMs())) this.wake(user);
   }
 
   leave(session: SessionId, id: UserId, how: Departure): void {

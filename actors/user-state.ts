@@ -2,7 +2,7 @@
  * UserState: what a node knows of one user: the sessions here, and what the state server says of all nodes. Pure.
  *
  * Guarantees: online as soon as there is a session; a session that was lost holds for `lingerMs` more, so that a short break is
- * nobody's news; one that was left on purpose ends at once, unless its user comes and goes all the time.
+ * nobody's news; one that was left on purpose ends at once, unless it has only begun or its user comes and goes all the time.
  * Does not: decide who may see a place (`presence-feed` does).
  */
 import type { SessionId, UserId } from '../system/ids.ts';
@@ -56,6 +56,7 @@ export class Appearance {
 /** A session here, and what the state server was last told of it. */
 interface Device {
   readonly session: SessionId;
+  readonly sinceMs: number;
   place: string;
   told: string | undefined;
   endsMs: number | undefined;
@@ -68,6 +69,11 @@ export type DeviceChange =
 
 /** A lost session counts as present for so long. */
 export const lingerMs = 3_000;
+/**
+ * The state server's word on what a session here did may come so much later. So a session lasts at least so long, and a place that
+ * was left is not believed so long: else the word would be taken for a session elsewhere.
+ */
+export const briefMs = 250;
 /** Whoever leaves again within this time of their last leaving comes and goes: they linger, too. */
 export const flapWindowMs = 10_000;
 
@@ -77,6 +83,8 @@ export class UserState {
   /** In the order they came. A user has few. */
   private devices: Device[] = [];
   private leftMs: number | undefined;
+  /** Places that a session here has just left, and until when the state server may not know. */
+  private leaving: readonly { readonly place: string; readonly untilMs: number }[] = [];
   /** What the state server said in its life `saidLife`. */
   private said: { readonly state: 'online' | 'offline'; readonly places: readonly string[] } | undefined;
   private saidLife = 0;
@@ -87,13 +95,14 @@ export class UserState {
     // Back: what was lost before need not be waited for.
     for (const device of this.devices) if (device.endsMs !== undefined) device.endsMs = nowMs;
     // Not pushed: that would make room for 17.
-    this.devices = [...this.devices, { session, place: home, told: undefined, endsMs: undefined }];
+    this.devices = [...this.devices, { session, sinceMs: nowMs, place: home, told: undefined, endsMs: undefined }];
   }
 
   /** Returns whether that is news. */
-  move(session: SessionId, place: string): boolean {
+  move(session: SessionId, place: string, nowMs: number): boolean {
     const device = this.devices.find((each) => each.session === session);
     if (!device || device.endsMs !== undefined || device.place === place) return false;
+    if (this.said) this.leaving = [...this.stillLeaving(nowMs, place), { place: device.place, untilMs: nowMs + briefMs }];
     device.place = place;
     return true;
   }
@@ -103,7 +112,7 @@ export class UserState {
     const device = this.devices.find((each) => each.session === session);
     if (!device || device.endsMs !== undefined) return;
     const isLast = !this.devices.some((each) => each !== device && each.endsMs === undefined);
-    device.endsMs = nowMs + (isLast ? this.lingerOf(how, nowMs, silenceMs) : 0);
+    device.endsMs = isLast ? Math.max(nowMs + this.lingerOf(how, nowMs, silenceMs), device.sinceMs + briefMs) : nowMs;
     if (isLast) this.leftMs = nowMs;
   }
 
@@ -141,12 +150,12 @@ export class UserState {
     return this.saidIn(life)?.state ?? 'unknown';
   }
 
-  /** Of all sessions, without doubles; a room that was just left may stay until the state server knows. */
-  places(life: number | undefined): readonly string[] {
-    const elsewhere = this.saidIn(life)?.places ?? nowhere;
-    const [only] = this.devices;
-    if (!only) return elsewhere;
-    if (this.devices.length === 1 && elsewhere.every((place) => place === only.place)) return [only.place];
+  /** Of all sessions, without doubles. */
+  places(life: number | undefined, nowMs: number): readonly string[] {
+    const said = this.saidIn(life)?.places ?? nowhere;
+    if (this.devices.length === 0) return said;
+    const leaving = this.stillLeaving(nowMs);
+    const elsewhere = said.filter((place) => !leaving.some((left) => left.place === place));
     return [...new Set([...this.devices.map(({ place }) => place), ...elsewhere])];
   }
 
@@ -154,12 +163,17 @@ export class UserState {
     return this.devices.length > 0;
   }
 
-  /** When there is something to do again, though nothing happens: a lingering session ends, a flapping user counts as calm. */
+  /** When there is something to do again, though nothing happens: a lingering session ends, a place left counts again, a flapping user is calm. */
   nextMs(nowMs: number): number | undefined {
     const calmMs = this.calmMs();
     let next = this.devices.length === 0 && nowMs < calmMs ? calmMs : undefined;
     for (const { endsMs } of this.devices) if (endsMs !== undefined && (next === undefined || endsMs < next)) next = endsMs;
+    for (const { untilMs } of this.stillLeaving(nowMs)) if (next === undefined || untilMs < next) next = untilMs;
     return next;
+  }
+
+  private stillLeaving(nowMs: number, except?: string) {
+    return this.leaving.filter(({ place, untilMs }) => untilMs > nowMs && place !== except);
   }
 
   private saidIn(life: number | undefined) {

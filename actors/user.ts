@@ -169,7 +169,7 @@ export class User implements Behaviour<UserLife | undefined, UserMessage> {
       this.facts.told(change);
     }
     this.watchIfNeeded();
-    this.announce();
+    this.announce(nowMs);
     return this.next(life, nowMs, ctx);
   }
 
@@ -182,7 +182,7 @@ export class User implements Behaviour<UserLife | undefined, UserMessage> {
     this.facts.forgetSaid();
   }
 
-  private announce(): void {
+  private announce(nowMs: number): void {
     if (!this.watchers) return;
     const life = this.deps.linkLife();
     const state = this.facts.presence(life);
@@ -190,7 +190,7 @@ export class User implements Behaviour<UserLife | undefined, UserMessage> {
     this.isAwaited = state === 'unknown' && this.isWatched && life !== undefined;
     // What is only on its way is no news: a new watcher waits for it, the others keep what they have.
     if (this.isAwaited) return;
-    if (!this.show(state, state === 'unknown' ? [] : this.facts.places(life)) && wasAwaited) this.noteWatchers();
+    if (!this.show(state, state === 'unknown' ? [] : this.facts.places(life, nowMs)) && wasAwaited) this.noteWatchers();
   }
 
   private show(state: Appearance['state'], places: readonly string[]): boolean {

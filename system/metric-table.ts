@@ -50,6 +50,7 @@ export const metricTable = {
   playhouse_resident_bytes: { type: 'gauge', meaning: 'Memory of the process as the system counts it.' },
   // ---- presence ----
   playhouse_link_up: { type: 'gauge', meaning: '1 while the link to the state server is live; else presence is shown as unknown.' },
+  playhouse_link_waiting: { type: 'gauge', meaning: 'Sessions and watches the state server was not told of yet.' },
   playhouse_presence_users: { type: 'gauge', meaning: 'Users who are here or watched from here. Bound: CHAT_PRESENCE_USERS_MAX.' },
   playhouse_presence_watches: { type: 'gauge', meaning: 'Users watched, counted once for each connection that does.' },
   // ---- connections ----

@@ -14,7 +14,7 @@ export interface MeasuredParts {
   readonly system: ActorSystem;
   readonly sessions: () => number;
   readonly rooms: () => number;
-  readonly presence: () => { readonly users: number; readonly watches: number; readonly isLinkLive: boolean };
+  readonly presence: () => { readonly users: number; readonly watches: number; readonly isLinkLive: boolean; readonly waiting: number };
   readonly load: LoopLoad;
   readonly watch: LoopWatch;
   readonly health: Health;
@@ -34,6 +34,7 @@ export function tellNode(metrics: Metrics, { system, sessions, rooms, presence, 
   metrics.read('playhouse_sessions', sessions);
   metrics.read('playhouse_rooms_active', rooms);
   metrics.read('playhouse_link_up', () => (presence().isLinkLive ? 1 : 0));
+  metrics.read('playhouse_link_waiting', () => presence().waiting);
   metrics.read('playhouse_presence_users', () => presence().users);
   metrics.read('playhouse_presence_watches', () => presence().watches);
   metrics.read('playhouse_actors', () => system.stats().actorsByKind);

@@ -26,9 +26,8 @@ import { LoopLoad } from './loop-load.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { Metrics } from './metrics.ts';
 import { tellNode, tellProcess } from './node-metrics.ts';
+import { type NodeState, openNodeState } from './node-state.ts';
 import type { StateLink } from './state/state-link.ts';
-import { createMemoryStateHub } from './state/state-link-memory.ts';
-import { addressOf, createTcpStateLink } from './state/state-link-tcp.ts';
 import { stopSteps } from './stop-steps.ts';
 import { batchBytesMax, batchEntriesMax } from './store/room-log.ts';
 import { measuredRoomLog } from './store/room-log-measured.ts';
@@ -46,6 +45,8 @@ const reorderEntriesMax = 1_024;
 const reorderBytesMax = 1_000_000;
 /** Upper end of the wait for a missing event before it is read: long enough for a reordered one, short for people. */
 const gapMs = 75;
+/** A start that failed waits so long for its own state server to hear of it. */
+const goodbyeMs = 200;
 /** Delivered entries a room keeps for readers that are a little behind. */
 const recentEntriesMax = 256;
 
@@ -83,8 +84,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const store = { ...opened, log: measuredRoomLog(opened.log, metrics, clock) };
     const wire = options.parts?.wire ?? createMemoryWireHub().join(incarnation);
     undo.unshift(() => wire.close());
-    const link = options.parts?.link ?? openLink(options, clock);
-    undo.unshift(() => link.close());
+    const given = options.parts?.link;
+    const state = given ? stateOf(given) : await openNodeState(config, { incarnation, clock, log });
+    undo.unshift(() => state.drain(goodbyeMs));
+    const { link } = state;
     const system = createActorSystem({ clock, log });
     undo.unshift(() => system.stop(0));
     const lifecycle = new Lifecycle({ supervision: system.supervision, clock, log });
@@ -101,7 +104,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       system,
       sessions: () => guardian.gateway.sessionCount(),
       rooms: () => guardian.rooms.activeCount(),
-      presence: () => guardian.presence.counts(),
+      presence: () => ({ ...guardian.presence.counts(), waiting: link.counts().waiting }),
       load,
       watch,
       health,
@@ -130,13 +133,13 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     });
     lifecycle.enter('up');
     const { gateway } = guardian;
-    const parts = { server, gateway, actors: system, wire, presence: link, measuring: [load, watch], revocations, store };
+    const parts = { server, gateway, actors: system, wire, presence: state, measuring: [load, watch], revocations, store };
     const steps = stopSteps(parts, config.drainDeadlineMs);
     let stopping: Promise<boolean> | undefined;
     return {
       url: server.url,
       incarnation,
-      description: { store: store.description, wire: wire.description, presence: link.description },
+      description: { store: store.description, wire: wire.description, presence: state.description },
       stop: () => {
         stopping ??= lifecycle.stop(steps);
         return stopping;
@@ -148,11 +151,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   }
 }
 
-/** Never waits for the state server: the node starts and serves without one. */
-function openLink({ config, incarnation, log }: NodeOptions, clock: Clock): StateLink {
-  if (config.stateServer === '') return createMemoryStateHub().join(incarnation);
-  return createTcpStateLink({ address: addressOf(config.stateServer), node: config.nodeId, inc: incarnation, clock, log });
-}
+const stateOf = (link: StateLink): NodeState => ({
+  link,
+  description: link.description,
+  drain: (goodbyeMs) => link.drain(goodbyeMs),
+});
 
 interface Parts {
   readonly revocations: RevocationList;

@@ -127,7 +127,7 @@ export class StatePeer {
 
   /** Ends in order: what is written still leaves. */
   finish(): void {
-    this.#end('the server stops');
+    this.#end(serverStops);
     this.#connection.finish();
   }
 
@@ -265,8 +265,10 @@ export class StatePeer {
     const about = { peer: this.#address, ...(this.#phase.name === 'node' && { of: this.#phase.node }), why };
     this.#enter({ name: 'over' });
     this.#pushes.stop();
-    if (name === 'node') this.#host.note('warn', 'link.down', about, 'the connection of a node to the state server has ended');
-    else if (why !== clientClosed) this.#host.note('warn', 'state.cut', about, 'a connection to the state server was ended');
+    // A node that ends its connection may be back soon; when it is not, `link.gone` is the warning.
+    const level = why === clientClosed || why === serverStops ? 'info' : 'warn';
+    if (name === 'node') this.#host.note(level, 'link.down', about, 'the connection of a node to the state server has ended');
+    else if (level === 'warn') this.#host.note(level, 'state.cut', about, 'a connection to the state server was ended');
     this.#host.closed(this, life);
   }
 
@@ -276,6 +278,7 @@ export class StatePeer {
 }
 
 const clientClosed = 'the other end closed it';
+const serverStops = 'the server stops';
 const invalid = (message: string): Refused => ({ type: 'refused', code: 'INVALID', message: message.slice(0, 200) });
 
 /** A hello of another version, or one with a mistake: it is to hear so, and not to be taken for an older client. */

@@ -2,7 +2,7 @@
  * Presence as actors: who sees whom, where, how soon, and what a crash of each part does.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { flapWindowMs, type PresenceView } from '../../actors/user-state.ts';
+import { briefMs, flapWindowMs, type PresenceView } from '../../actors/user-state.ts';
 import { tell } from '../../system/actor.ts';
 import type { RoomId, UserId } from '../../system/ids.ts';
 import type { StateLink } from '../../system/state/state-link.ts';
@@ -53,7 +53,7 @@ describe('whoever watches', () => {
     expect(told(alice)).toEqual(['carol online']);
     bob.handle.disconnected('left');
     carol.handle.disconnected('left');
-    await turns(6);
+    await pass(on, briefMs);
     expect(told(alice)).toEqual(['carol online', 'bob offline', 'carol offline']);
   });
 
@@ -81,12 +81,12 @@ describe('whoever watches', () => {
     const desk = on.connect('bob');
     await watch(alice, 'bob');
     phone.handle.disconnected('left');
-    await turns(6);
+    await pass(on, briefMs);
     const elsewhere = on.hub.join('node-2');
     elsewhere.put({ session: 's' as never, user: 'bob' as UserId, place: 'home' });
     await pass(on, flapWindowMs);
     desk.handle.disconnected('left');
-    await turns(6);
+    await pass(on, briefMs);
     expect(told(alice)).toEqual([]);
     elsewhere.remove('s' as never);
     await turns(6);
@@ -150,7 +150,7 @@ describe('while the state server is away', () => {
     expect(told(alice)).toEqual(['dora unknown', 'nobody unknown']);
     elsewhere.remove('s' as never);
     bob.handle.disconnected('left');
-    await turns(6);
+    await pass(on, briefMs);
     expect(told(alice).slice(2)).toEqual(['bob unknown']);
     expect(await watch(alice, 'bob', 'dora', 'nobody')).toEqual(['bob', 'dora', 'nobody'].map((user) => ({ user, state: 'unknown' })));
     on.hub.start();
@@ -173,14 +173,14 @@ describe('a client that is busy', () => {
     await turns(6);
     bob.handle.disconnected('left');
     on.connect('dora');
-    await turns(6);
+    await pass(on, briefMs);
     expect(told(alice)).toEqual([]);
     alice.sink.drain();
     await turns(6);
     expect(told(alice)).toEqual(['carol online', 'dora online']);
     expect(alice.sink.events('presence')).toHaveLength(1);
     carol.handle.disconnected('left');
-    await turns(6);
+    await pass(on, briefMs);
     expect(told(alice).at(-1)).toBe('carol offline');
   });
 
@@ -193,7 +193,7 @@ describe('a client that is busy', () => {
     await turns(10);
     expect(told(alice)).toEqual(['bob online']);
     bob.handle.disconnected('left');
-    await turns(6);
+    await pass(on, briefMs);
     expect(told(alice)).toEqual(['bob online', 'bob offline']);
   });
 
@@ -380,7 +380,7 @@ describe('ten thousand users', () => {
     clients.forEach((client, index) => {
       if (index % 2 === 0) client.handle.disconnected('left');
     });
-    await pass(on, 0);
+    await pass(on, briefMs);
     on.hub.stop('gone');
     await pass(on, 0);
     on.hub.start();

@@ -2,7 +2,7 @@
  * What a node thinks of one user: sessions here, the state server's word, and how long a lost session holds.
  */
 import { describe, expect, it } from 'vitest';
-import { type Departure, flapWindowMs, lingerMs, UserState } from '../../actors/user-state.ts';
+import { briefMs, type Departure, flapWindowMs, home, lingerMs, UserState } from '../../actors/user-state.ts';
 import type { SessionId } from '../../system/ids.ts';
 
 const phone = 'phone' as SessionId;
@@ -34,12 +34,12 @@ describe('a user with a session here', () => {
     const user = new UserState();
     user.enter(phone, 0);
     user.enter(desk, 0);
-    expect(user.move(phone, 'lobby')).toBe(true);
-    expect(user.move(phone, 'lobby')).toBe(false);
-    expect(user.move('other' as SessionId, 'lobby')).toBe(false);
-    expect(user.places(down)).toEqual(['lobby', 'home']);
+    expect(user.move(phone, 'lobby', 0)).toBe(true);
+    expect(user.move(phone, 'lobby', 0)).toBe(false);
+    expect(user.move('other' as SessionId, 'lobby', 0)).toBe(false);
+    expect(user.places(down, 0)).toEqual(['lobby', 'home']);
     user.hear('online', ['garden', 'home'], up);
-    expect(user.places(up)).toEqual(['lobby', 'home', 'garden']);
+    expect(user.places(up, 0)).toEqual(['lobby', 'home', 'garden']);
     expect(tellAll(user, 0)).toEqual(['put phone lobby', 'put desk home']);
   });
 
@@ -52,6 +52,25 @@ describe('a user with a session here', () => {
     expect(tellAll(user, 100)).toEqual(['remove phone']);
     expect(user.presence(down)).toBe('online');
     expect(user.nextMs(100)).toBeUndefined();
+  });
+});
+
+describe('a place that was left', () => {
+  it('is not believed for a moment when the state server names it; then it is a session elsewhere', () => {
+    const user = new UserState();
+    user.enter(phone, 0);
+    user.hear('online', ['home'], up);
+    user.move(phone, 'lobby', 1_000);
+    user.move(phone, home, 1_010);
+    user.hear('online', ['lobby'], up); // The word on the first move.
+    expect(user.places(up, 1_020)).toEqual(['home']);
+    expect(user.nextMs(1_020)).toBe(1_010 + briefMs);
+    expect(user.places(up, 1_010 + briefMs)).toEqual(['home', 'lobby']);
+    expect(user.nextMs(1_010 + briefMs)).toBeUndefined();
+    user.move(phone, 'lobby', 2_000);
+    user.move(phone, home, 2_010);
+    user.move(phone, 'lobby', 2_020);
+    expect(user.places(up, 2_030)).toEqual(['lobby']);
   });
 });
 
@@ -80,14 +99,14 @@ describe('the last session of a user', () => {
   it('that was lost is forgotten as soon as its user is back, and nobody hears of the break', () => {
     const user = new UserState();
     user.enter(phone, 0);
-    user.move(phone, 'lobby');
+    user.move(phone, 'lobby', 0);
     tellAll(user, 0);
     user.leave(phone, 'lost', 100, silenceMs);
-    expect(user.move(phone, 'garden')).toBe(false);
+    expect(user.move(phone, 'garden', 200)).toBe(false);
     user.enter(desk, 2_000);
     expect(tellAll(user, 2_000)).toEqual(['remove phone', 'put desk home']);
     expect(user.presence(down)).toBe('online');
-    expect(user.places(down)).toEqual(['home']);
+    expect(user.places(down, 0)).toEqual(['home']);
     expect(user.nextMs(2_000)).toBeUndefined();
   });
 
@@ -102,8 +121,22 @@ describe('the last session of a user', () => {
     expect(user.nextMs(3_000)).toBe(3_000 + lingerMs);
     expect(tellAll(user, 3_000 + lingerMs)).toEqual(['remove phone']);
     user.enter(phone, 3_000 + flapWindowMs);
-    user.leave(phone, 'left', 3_000 + flapWindowMs, silenceMs);
-    expect(tellAll(user, 3_000 + flapWindowMs)).toEqual(['remove phone']);
+    user.leave(phone, 'left', 4_000 + flapWindowMs, silenceMs);
+    expect(tellAll(user, 4_000 + flapWindowMs)).toEqual(['remove phone']);
+  });
+});
+
+describe('a session that has only begun', () => {
+  it('lasts a moment, so that the word on its beginning is not taken for another one', () => {
+    const user = new UserState();
+    user.enter(phone, 0);
+    tellAll(user, 0);
+    user.leave(phone, 'left', 10, silenceMs);
+    expect([user.presence(up), user.nextMs(10)]).toEqual(['online', briefMs]);
+    user.hear('online', ['home'], up);
+    expect(tellAll(user, briefMs)).toEqual(['remove phone']);
+    user.hear('offline', [], up);
+    expect(user.presence(up)).toBe('offline');
   });
 });
 
@@ -112,16 +145,16 @@ describe('a user known from elsewhere only', () => {
     const user = new UserState();
     expect(user.presence(up)).toBe('unknown');
     user.hear('online', ['lobby'], up);
-    expect([user.presence(up), user.places(up)]).toEqual(['online', ['lobby']]);
+    expect([user.presence(up), user.places(up, 0)]).toEqual(['online', ['lobby']]);
     user.hear('offline', [], up);
-    expect([user.presence(up), user.places(up)]).toEqual(['offline', []]);
+    expect([user.presence(up), user.places(up, 0)]).toEqual(['offline', []]);
   });
 
   it('is unknown while the link is down, and after that until the state server has spoken again', () => {
     const user = new UserState();
     user.hear('online', ['lobby'], up);
     expect(user.presence(down)).toBe('unknown');
-    expect(user.places(down)).toEqual([]);
+    expect(user.places(down, 0)).toEqual([]);
     expect(user.presence(2)).toBe('unknown');
     user.hear('offline', [], 2);
     expect(user.presence(2)).toBe('offline');

@@ -1,0 +1,72 @@
+/**
+ * Node state: a node's link to the state server that is configured, or to one of its own inside this process, over loopback TCP.
+ *
+ * Guarantees: a node never waits for a state server elsewhere: it starts and serves without one. One of its own that cannot have
+ * its port is a Fault.
+ * Part of the composition: it knows drivers by name.
+ */
+import type { Config } from '../config/schema.ts';
+import type { Clock } from './clock.ts';
+import { type Incarnation, newId } from './ids.ts';
+import type { Logger } from './logger.ts';
+import type { StateLink } from './state/state-link.ts';
+import { addressOf, createTcpStateLink } from './state/state-link-tcp.ts';
+import { startStateServer } from './state/state-server.ts';
+
+export interface StateConfig extends Pick<Config, 'nodeId' | 'stateServer'> {
+  readonly stateHost?: string;
+  readonly statePort?: number;
+  readonly stateSecret?: string | undefined;
+}
+
+export interface NodeState {
+  readonly link: StateLink;
+  readonly description: string;
+  /** Says goodbye to the state server, at most for so long, then stops the own one. Never rejects. Idempotent. */
+  drain(goodbyeMs: number): Promise<void>;
+}
+
+/** The own state server is there when the first client is; should it not be, the node starts without. */
+const ownLiveMs = 1_000;
+/** Addresses that mean "every interface", where one connects to this machine. */
+const loopbackFor: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+
+export async function openNodeState(
+  config: StateConfig,
+  { incarnation, clock, log }: { readonly incarnation: Incarnation; readonly clock: Clock; readonly log: Logger },
+): Promise<NodeState> {
+  const { stateHost: host = '127.0.0.1', statePort: port = 0 } = config;
+  const me = { node: config.nodeId, inc: incarnation, clock, log };
+  const given = config.stateSecret;
+  if (config.stateServer !== '') {
+    const link = createTcpStateLink({ ...me, address: addressOf(config.stateServer), ...(given !== undefined && { secret: given }) });
+    return { link, description: link.description, drain: (goodbyeMs) => link.drain(goodbyeMs) };
+  }
+  // On a port that nobody was told of nobody else is expected: other programs of this machine are kept out by a secret made here.
+  const secret = given ?? (port === 0 ? newId() : undefined);
+  const proof = secret !== undefined && { secret };
+  const server = await startStateServer({ host, port, clock, log, ...proof });
+  const link = createTcpStateLink({ ...me, address: { host: loopbackFor[server.host] ?? server.host, port: server.port }, ...proof });
+  await isLive(link, clock);
+  return {
+    link,
+    description: `state server in this process, ${server.description}`,
+    async drain(goodbyeMs) {
+      await link.drain(goodbyeMs);
+      await server.stop();
+    },
+  };
+}
+
+function isLive(link: StateLink, clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(ownLiveMs, resolve);
+    link.listen({
+      onStates: () => {},
+      onLive() {
+        cancel();
+        resolve();
+      },
+    });
+  });
+}
