@@ -2,7 +2,7 @@
  * RoomReads: the reads that readers of one room need, made once for all who need the same.
  *
  * A thousand clients that come back at once ask for the same range of the same room: the first of them reads, the others wait
- * for that read, and for a moment after it whoever comes late is given what it brought.
+ * for that read, and as long as others keep coming they are given what it brought.
  * Guarantees: one read of a range or page at a time; a failed one is not kept; what is kept is bounded in bytes and time.
  * A range that was read earlier is still true, only perhaps shorter: a log only grows. Except for a delete, which takes
  * texts away: whoever sees one calls `forget`, and nobody who asks after that gets what was read before.
@@ -20,8 +20,9 @@ export interface RoomPage {
   readonly hasBefore: boolean;
 }
 
-/** As long as a storm of handshakes takes a node, about. */
-const keptMs = 2_000;
+/** A result is kept so long after it was last asked for, and no longer than a storm of handshakes takes a node. */
+const restMs = 2_000;
+const keptMsMax = 20_000;
 /** Results kept at once, each of at most 256 kB of text. When full, the oldest is let go: the next to ask reads again. */
 export const readsKeptMax = 4;
 /** Bytes of text in one frame or answer; a longer range goes in several. */
@@ -33,6 +34,7 @@ interface Shared<T> {
   readonly result: Promise<T>;
   /** undefined while it is being read. */
   untilMs: number | undefined;
+  readAtMs: number;
 }
 
 export class RoomReads {
@@ -80,12 +82,17 @@ export class RoomReads {
 
 function share<T>(known: Map<string, Shared<T>>, key: string, clock: Time, read: () => Promise<T>): Promise<T> {
   const earlier = known.get(key);
-  if (earlier && (earlier.untilMs === undefined || clock.nowMs() < earlier.untilMs)) return earlier.result;
-  const mine: Shared<T> = { result: read(), untilMs: undefined };
+  const nowMs = clock.nowMs();
+  if (earlier && (earlier.untilMs === undefined || nowMs < earlier.untilMs)) {
+    if (earlier.untilMs !== undefined) earlier.untilMs = Math.min(nowMs + restMs, earlier.readAtMs + keptMsMax);
+    return earlier.result;
+  }
+  const mine: Shared<T> = { result: read(), untilMs: undefined, readAtMs: nowMs };
   known.set(key, mine);
   mine.result.then(
     () => {
-      mine.untilMs = clock.nowMs() + keptMs;
+      mine.readAtMs = clock.nowMs();
+      mine.untilMs = mine.readAtMs + restMs;
       trim(known);
     },
     () => {

@@ -41,6 +41,36 @@ const relations: readonly Relation[] = [
     holds: (v) => v.commandsBurstMax >= v.commandsPerSecondMax,
   },
   {
+    between: ['userCommandsPerSecondMax', 'commandsPerSecondMax'],
+    rule: 'be at least CHAT_COMMANDS_PER_SECOND_MAX: one connection may not be allowed more than its user',
+    holds: (v) => v.userCommandsPerSecondMax >= v.commandsPerSecondMax,
+  },
+  {
+    between: ['userCommandsBurstMax', 'userCommandsPerSecondMax'],
+    rule: 'be at least CHAT_USER_COMMANDS_PER_SECOND_MAX: a smaller burst would make that rate unreachable',
+    holds: (v) => v.userCommandsBurstMax >= v.userCommandsPerSecondMax,
+  },
+  {
+    between: ['addressCommandsPerSecondMax', 'userCommandsPerSecondMax'],
+    rule: 'be at least CHAT_USER_COMMANDS_PER_SECOND_MAX: one user may not be allowed more than its address',
+    holds: (v) => v.addressCommandsPerSecondMax >= v.userCommandsPerSecondMax,
+  },
+  {
+    between: ['addressCommandsBurstMax', 'addressCommandsPerSecondMax'],
+    rule: 'be at least CHAT_ADDRESS_COMMANDS_PER_SECOND_MAX: a smaller burst would make that rate unreachable',
+    holds: (v) => v.addressCommandsBurstMax >= v.addressCommandsPerSecondMax,
+  },
+  {
+    between: ['addressHandshakesBurstMax', 'addressHandshakesPerSecondMax'],
+    rule: 'be at least CHAT_ADDRESS_HANDSHAKES_PER_SECOND_MAX: a smaller burst would make that rate unreachable',
+    holds: (v) => v.addressHandshakesBurstMax >= v.addressHandshakesPerSecondMax,
+  },
+  {
+    between: ['addressBadTokensBurstMax', 'addressBadTokensPerSecondMax'],
+    rule: 'be at least CHAT_ADDRESS_BAD_TOKENS_PER_SECOND_MAX: a smaller burst would make that rate unreachable',
+    holds: (v) => v.addressBadTokensBurstMax >= v.addressBadTokensPerSecondMax,
+  },
+  {
     between: ['roomsPerSocketMax', 'roomsActiveMax'],
     rule: 'be at most CHAT_ROOMS_ACTIVE_MAX: one connection may not be allowed more rooms than the node',
     holds: (v) => v.roomsPerSocketMax <= v.roomsActiveMax,

@@ -74,6 +74,7 @@ export function loadWithSources(env: Environment = process.env, surroundings: Su
   const { jwtSecret: _1, jwtAlgorithm: _2, jwtPublicKeyFile: _3, jwtIssuer: _4, jwtAudience: _5, ...rest } = values;
   const config: Config = { ...rest, dev, logPretty: values.logPretty ?? surroundings.isTerminal, jwt: Object.freeze(jwt) };
   Object.freeze(config.origins);
+  Object.freeze(config.trustedProxies);
   return { config: Object.freeze(config), values, sources: reading.sources };
 }
 

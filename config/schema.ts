@@ -32,7 +32,11 @@ export type Unit =
   | 'rooms'
   | 'connections'
   | 'users'
-  | 'commands per second';
+  | 'commands per second'
+  | 'handshakes'
+  | 'handshakes per second'
+  | 'bad tokens'
+  | 'bad tokens per second';
 
 interface About {
   readonly description: string;
@@ -106,6 +110,14 @@ const isPrintable = (value: string): boolean => /^[\x21-\x7e]{1,256}$/.test(valu
 function isOrigin(value: string): boolean {
   if (!/^https?:\/\/[^*]+$/.test(value) || !URL.canParse(value)) return false;
   return new URL(value).origin === value;
+}
+
+/** An address, or one with the number of bits that name its network. */
+function isNetwork(value: string): boolean {
+  const [address = '', bits, ...rest] = value.split('/');
+  const family = isIP(address);
+  if (family === 0 || address.includes('%') || rest.length > 0) return false;
+  return bits === undefined || (/^(0|[1-9]\d{0,2})$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32));
 }
 
 export const secretBytesMin = 32;
@@ -316,6 +328,93 @@ export const settings = {
     accepts: (value) => value === '' || isAddress(value),
     description:
       'Address of the state server, which knows who is online on every node. Empty: one inside this process. An older one will do for this node alone.',
+  }),
+  userConnectionsMax: integer({
+    default: 20,
+    unit: 'connections',
+    min: 1,
+    max: 1_000_000,
+    description: 'Most connections of one user to this node. Above: TOO_MANY_CONNECTIONS for the one that came later.',
+  }),
+  userCommandsPerSecondMax: integer({
+    default: 200,
+    unit: 'commands per second',
+    min: 1,
+    max: 10_000_000,
+    description: 'Commands one user may send for long, over all connections and HTTP. Above: RATE_LIMITED.',
+  }),
+  userCommandsBurstMax: integer({
+    default: 400,
+    unit: 'commands',
+    min: 1,
+    max: 10_000_000,
+    description: 'Commands one user may send at once after a pause. Above: RATE_LIMITED.',
+  }),
+  addressConnectionsMax: integer({
+    default: 100,
+    unit: 'connections',
+    min: 1,
+    max: 1_000_000,
+    description:
+      'Most connections from one address. Above: TOO_MANY_CONNECTIONS. As for all limits by address, loopback and trusted proxies are free of it, and a /64 of IPv6 is one address.',
+  }),
+  addressCommandsPerSecondMax: integer({
+    default: 2_000,
+    unit: 'commands per second',
+    min: 1,
+    max: 10_000_000,
+    description: 'Commands that may come from one address for long. Above: RATE_LIMITED.',
+  }),
+  addressCommandsBurstMax: integer({
+    default: 4_000,
+    unit: 'commands',
+    min: 1,
+    max: 10_000_000,
+    description: 'Commands that may come from one address at once after a pause. Above: RATE_LIMITED.',
+  }),
+  addressHandshakesPerSecondMax: integer({
+    default: 20,
+    unit: 'handshakes per second',
+    min: 1,
+    max: 1_000_000,
+    description: 'Handshakes that may come from one address for long. Above: HTTP 429 with Retry-After.',
+  }),
+  addressHandshakesBurstMax: integer({
+    default: 200,
+    unit: 'handshakes',
+    min: 1,
+    max: 1_000_000,
+    description: 'Handshakes that may come from one address at once after a pause. Above: HTTP 429 with Retry-After.',
+  }),
+  addressBadTokensPerSecondMax: integer({
+    default: 1,
+    unit: 'bad tokens per second',
+    min: 1,
+    max: 1_000_000,
+    description:
+      'Bad tokens one address may bring for long, by handshakes, auth:refresh and HTTP. Above: no token of it is looked at; 429, TOO_MANY_CONNECTIONS or RATE_LIMITED.',
+  }),
+  addressBadTokensBurstMax: integer({
+    default: 20,
+    unit: 'bad tokens',
+    min: 1,
+    max: 1_000_000,
+    description: 'Bad tokens one address may bring at once after a pause.',
+  }),
+  handshakesMax: integer({
+    default: 150,
+    unit: 'handshakes',
+    min: 1,
+    max: 100_000,
+    description:
+      'Most handshakes in progress on this node, a third of them from one address. Above: HTTP 503 with Retry-After, before the token is looked at.',
+  }),
+  trustedProxies: list({
+    rule: 'a comma list of addresses and networks such as 10.0.0.7, 10.1.0.0/16, fd00::/8',
+    accepts: isNetwork,
+    defaultText: 'empty',
+    description:
+      'Proxies whose X-Forwarded-For is believed: limits by address count the last address in it that is no proxy. Empty: the header is not looked at.',
   }),
   drainDeadlineMs: integer({
     default: 15_000,

@@ -9,6 +9,7 @@ import type { Answer, ClientCommand } from '../actors/client-command.ts';
 import type { Clock } from '../system/clock.ts';
 import { type Refusal, refuse } from '../system/errors.ts';
 import type { Logger } from '../system/logger.ts';
+import type { Seat } from './admission.ts';
 import { encodeAnswer, type LimitedRefusal, type WireAnswer } from './client-protocol.ts';
 import { type Decoded, decodeCommand, isCommand, isKnown, type RefreshRequest, unknownEvent } from './command-decoder.ts';
 import type { CommandMetrics } from './edge-metrics.ts';
@@ -26,6 +27,7 @@ export interface ConnectionDeps {
   readonly session: SessionHandle;
   readonly verifier: TokenVerifier;
   readonly outbox: Pick<Outbox, 'close' | 'isFull' | 'isOpen' | 'commandTaken' | 'commandAnswered'>;
+  readonly seat: Seat;
   readonly limits: ConnectionLimits;
   readonly clock: Clock;
   readonly log: Logger;
@@ -65,9 +67,11 @@ export function createEventHandler(deps: ConnectionDeps): (packet: readonly unkn
       });
       const refused = (refusal: Refusal) => reply?.({ ok: false, refusal });
       if (verdict.type === 'refused') return refused(refuse('RATE_LIMITED', 'too many commands', verdict.retryAfterMs));
+      const notNow = deps.seat.refusalOfCommand();
+      if (notNow) return refused(notNow);
       const decoded = read(event, packet.slice(1, -1), limits.textBytesMax);
       if (!isCommand(decoded)) return refused(decoded);
-      const command = decoded.type === 'auth.refresh' ? withIdentity(decoded, deps.verifier) : decoded;
+      const command = decoded.type === 'auth.refresh' ? withIdentity(decoded, deps) : decoded;
       if (isRefusal(command)) return refused(command);
       if (deps.outbox.isFull) return refused(refuse('BUSY', 'read what was sent before you ask for more', busyRetryAfterMs));
       isTaken = true;
@@ -89,9 +93,13 @@ function read(event: unknown, args: readonly unknown[], textBytesMax: number): D
 }
 
 /** The session knows no tokens: what it gets is who the token says the client is. */
-function withIdentity({ token }: RefreshRequest, verifier: TokenVerifier): ClientCommand | Refusal {
+function withIdentity({ token }: RefreshRequest, { verifier, seat }: ConnectionDeps): ClientCommand | Refusal {
+  const waitMs = seat.badTokenWaitMs();
+  if (waitMs !== undefined) return refuse('RATE_LIMITED', 'too many bad tokens from your address', waitMs);
   const identity = verifier.verify(token);
-  return isRefusal(identity) ? identity : { type: 'auth.refresh', identity };
+  if (!isRefusal(identity)) return { type: 'auth.refresh', identity };
+  if (identity.code === 'UNAUTHENTICATED') seat.badToken();
+  return identity;
 }
 
 function answerOnce(ack: Ack, log: Logger, onAnswered: (answer: Answer) => void): (answer: Answer) => void {

@@ -2,13 +2,12 @@
  * HTTP API: what a program without a socket may read: its rooms, and pages of their history.
  *
  * Guarantees: the same decoder, rights, bounds and codes as the events `room:list` and `history:get`, since each request
- * becomes their command; a user's requests have a socket's rate.
+ * becomes their command; a user's requests count with the commands of its sockets.
  * Does not: make the user present, or write.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Answer } from '../actors/client-command.ts';
 import type { ReadCommand } from '../actors/reads.ts';
-import type { Clock } from '../system/clock.ts';
 import { refuse } from '../system/errors.ts';
 import type { UserId } from '../system/ids.ts';
 import { type CommandEvent, encodeAnswer } from './client-protocol.ts';
@@ -16,8 +15,8 @@ import { decodeCommand, isCommand } from './command-decoder.ts';
 import { bearerOf } from './http-access.ts';
 import { problem } from './http-problem.ts';
 import { guardPayload } from './payload-guard.ts';
+import type { RateTable } from './rate-table.ts';
 import { isRefusal, type TokenVerifier } from './session-port.ts';
-import { type RateSettings, UserRates } from './user-rates.ts';
 
 /** Carries out what reads. */
 export type ReadPort = (user: UserId, command: ReadCommand) => Promise<Answer>;
@@ -25,17 +24,15 @@ export type ReadPort = (user: UserId, command: ReadCommand) => Promise<Answer>;
 export interface ApiOptions {
   readonly read: ReadPort;
   readonly verifier: TokenVerifier;
-  readonly rates: RateSettings;
-  readonly clock: Pick<Clock, 'nowMs'>;
+  /** A user's requests count with the commands of its connections. */
+  readonly userCommands: Pick<RateTable, 'take'>;
 }
 
 export function addApi(app: FastifyInstance, options: ApiOptions): void {
-  const rates = new UserRates(options.rates, options.clock);
-
   async function answer(request: FastifyRequest, reply: FastifyReply, event: CommandEvent, payload: object): Promise<FastifyReply> {
     const identity = bearerOf(request, options.verifier);
     if (isRefusal(identity)) return problem(reply, identity);
-    const retryAfterMs = rates.take(identity.userId);
+    const retryAfterMs = options.userCommands.take(identity.userId);
     if (retryAfterMs !== undefined) return problem(reply, refuse('RATE_LIMITED', 'too many requests', retryAfterMs));
     const command = guardPayload(payload) ?? decodeCommand(event, payload);
     if (!isCommand(command)) return problem(reply, command);

@@ -29,15 +29,18 @@ export const httpStatus: Readonly<Record<ErrorCode, number>> = {
 
 /** `status`: where the code's own says too little (415 for a body of another type). */
 export function problem(reply: FastifyReply, refusal: Refusal, status = httpStatus[refusal.code]): FastifyReply {
-  const { code, message, retryable, retryAfterMs } = refusal;
   if (status === 401) reply.header('www-authenticate', 'Bearer');
-  if (retryAfterMs !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1_000))));
-  const body = { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail: message, code, retryable };
-  return reply
-    .code(status)
-    .type('application/problem+json')
-    .send(JSON.stringify(retryAfterMs === undefined ? body : { ...body, retryAfterMs }));
+  if (refusal.retryAfterMs !== undefined) reply.header('retry-after', retryAfterSeconds(refusal.retryAfterMs));
+  return reply.code(status).type('application/problem+json').send(problemBody(refusal, status));
 }
+
+export function problemBody({ code, message, retryable, retryAfterMs }: Refusal, status: number): string {
+  const body = { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail: message, code, retryable };
+  return JSON.stringify(retryAfterMs === undefined ? body : { ...body, retryAfterMs });
+}
+
+/** The header has whole seconds, and 0 would mean "at once". */
+export const retryAfterSeconds = (retryAfterMs: number): string => String(Math.max(1, Math.ceil(retryAfterMs / 1_000)));
 
 /** Fastify's own errors by status; its words stay inside. */
 const faults: Readonly<Record<number, readonly [ErrorCode, string]>> = {

@@ -14,11 +14,12 @@ import type { OriginRule } from './handshake.ts';
 import { type ApiOptions, addApi } from './http-api.ts';
 import { addCors } from './http-cors.ts';
 import { addDevTokens } from './http-dev-token.ts';
+import { addTokenGuard, type GuardOptions } from './http-guard.ts';
 import { addOperatorRoutes, type OperateOptions } from './http-operate.ts';
 import { answerError, problem } from './http-problem.ts';
 import type { TokenSigner } from './token.ts';
 
-export interface HttpOptions extends OperateOptions, ApiOptions {
+export interface HttpOptions extends OperateOptions, ApiOptions, GuardOptions {
   /** Given in development mode only: POST /api/dev/token exists. */
   readonly devTokens?: TokenSigner;
   readonly originRule: OriginRule;
@@ -82,6 +83,7 @@ export async function createHttpApp(options: HttpOptions): Promise<HttpApp> {
   });
   addCors(app, options.originRule);
   countAnswers(app, options.metrics);
+  addTokenGuard(app, options);
   app.setNotFoundHandler((_request, reply) => problem(reply, refuse('NOT_FOUND', 'nothing here; GET / says what this is')));
   app.setErrorHandler((error: FastifyError, _request, reply) => answerError(error, reply, options.log));
   app.get('/', (_request, reply) => reply.type('text/plain; charset=utf-8').send(hint));

@@ -26,7 +26,7 @@ export class RateLimit {
   #tokens: number;
   #filledAtMs: number;
   #refused = 0;
-  #windowSinceMs = 0;
+  #windowSinceMs = Number.NEGATIVE_INFINITY;
 
   constructor(perSecondMax: number, burstMax: number, clock: Pick<Clock, 'nowMs'>) {
     this.#perSecondMax = perSecondMax;
@@ -37,9 +37,7 @@ export class RateLimit {
   }
 
   take(): RateVerdict {
-    const nowMs = this.#clock.nowMs();
-    this.#tokens = Math.min(this.#burstMax, this.#tokens + ((nowMs - this.#filledAtMs) * this.#perSecondMax) / 1_000);
-    this.#filledAtMs = nowMs;
+    const nowMs = this.#fill();
     if (this.#tokens >= 1) {
       this.#tokens -= 1;
       return passed;
@@ -50,6 +48,29 @@ export class RateLimit {
     }
     this.#refused += 1;
     if (this.#refused >= floodBursts * this.#burstMax) return flood;
-    return { type: 'refused', retryAfterMs: Math.max(1, Math.ceil(((1 - this.#tokens) * 1_000) / this.#perSecondMax)) };
+    return { type: 'refused', retryAfterMs: this.#missingMs() };
+  }
+
+  /** When `take` would pass; undefined: now. Counts nothing. */
+  waitMs(): number | undefined {
+    this.#fill();
+    return this.#tokens >= 1 ? undefined : this.#missingMs();
+  }
+
+  /** As good as new: a new one in its place would judge alike. */
+  isAtRest(): boolean {
+    const nowMs = this.#fill();
+    return this.#tokens >= this.#burstMax && nowMs - this.#windowSinceMs >= floodWindowMs;
+  }
+
+  #fill(): number {
+    const nowMs = this.#clock.nowMs();
+    this.#tokens = Math.min(this.#burstMax, this.#tokens + ((nowMs - this.#filledAtMs) * this.#perSecondMax) / 1_000);
+    this.#filledAtMs = nowMs;
+    return nowMs;
+  }
+
+  #missingMs(): number {
+    return Math.max(1, Math.ceil(((1 - this.#tokens) * 1_000) / this.#perSecondMax));
   }
 }

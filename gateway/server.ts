@@ -5,27 +5,31 @@
  * and number; a port that cannot be had is a Fault of one clear line.
  * Does not: decide what a command means (the session), or when the node drains (the lifecycle).
  */
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket as TcpSocket } from 'node:net';
 import { Server, type Socket } from 'socket.io';
 import { reconnectInMs } from '../actors/drain-spread.ts';
 import type { Clock } from '../system/clock.ts';
 import { type Refusal, refuse } from '../system/errors.ts';
 import type { Supervision } from '../system/supervision.ts';
+import { Admission, type AdmissionConfig, type Seat } from './admission.ts';
+import { createAddressRule } from './client-address.ts';
 import { createEventHandler } from './connection.ts';
 import { CommandMetrics, ConnectMetrics, newOutboxTally, tellOutboxes } from './edge-metrics.ts';
 import type { OutboxSocket } from './engine-connection.ts';
 import { takeEvents } from './event-intake.ts';
-import { ConnectRefused, identify, isLoopbackAddress, isOriginAllowed, type OriginRule } from './handshake.ts';
+import { ConnectRefused, identify, isOriginAllowed, type OriginRule } from './handshake.ts';
+import { refuseHandshake } from './handshake-answer.ts';
 import { createHttpApp, type HttpOptions } from './http.ts';
 import { hostInUrl, listen } from './listen.ts';
 import { Outbox, type OutboxDeps } from './outbox.ts';
-import { type Departure, isRefusal, type OpenSession } from './session-port.ts';
+import { type Departure, isRefusal, type OpenSession, type SessionHandle } from './session-port.ts';
 import { releaseUpgradeResponses, stripHandshake } from './strip-handshake.ts';
 
 export type { Readiness } from '../system/health.ts';
 export type { Identity, OpenSession, SessionHandle, TokenVerifier } from './session-port.ts';
 
-export interface GatewayConfig {
+export interface GatewayConfig extends AdmissionConfig {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
@@ -37,13 +41,10 @@ export interface GatewayConfig {
   readonly slowConsumerMs: number;
   readonly commandsPerSecondMax: number;
   readonly commandsBurstMax: number;
-  /** Sessions of this node. More: TOO_MANY_CONNECTIONS. */
-  readonly connectionsMax: number;
   readonly origins: readonly string[];
-  /** Handshakes in progress. More are refused before they are parsed. Default 150. */
-  readonly handshakesMax?: number;
+  readonly trustedProxies: readonly string[];
 }
-export interface GatewayOptions extends Omit<HttpOptions, 'originRule' | 'rates'> {
+export interface GatewayOptions extends Omit<HttpOptions, 'originRule' | 'userCommands' | 'admission' | 'addressOf'> {
   readonly config: GatewayConfig;
   readonly openSession: OpenSession;
   readonly supervision: Pick<Supervision, 'emit'>;
@@ -68,16 +69,12 @@ export interface GatewayServer {
 export const packetBytesMax = 65_536;
 /** From the transport's opening to the token. Then it is closed: an idle engine connection costs memory before any identity. */
 const connectTimeoutMs = 5_000;
-/** Connections without a session yet. More are refused at once, before their bytes are parsed, and come back by their back-off. */
-export const handshakesDefault = 150;
-/** Of these, from one address; so that one address cannot keep all others out. Not for loopback, where a proxy may be. */
-const handshakesPerAddressMax = 50;
 const handshakeRetryAfterMs = 1_000;
 /** For the refusal to arrive. Then the connection no longer counts as a handshake in progress. */
 const refusedLingerMs = 500;
 
-interface Pending {
-  readonly remoteAddress: string;
+interface EngineConnection {
+  readonly request: IncomingMessage;
   once(event: 'close', listener: () => void): unknown;
 }
 interface SocketData {
@@ -88,7 +85,9 @@ type GatewaySocket = Socket<Record<string, never>, Record<string, never>, Record
 export async function startGatewayServer(options: GatewayOptions): Promise<GatewayServer> {
   const { config, clock, log } = options;
   const originRule: OriginRule = { origins: config.origins, allowLoopback: options.devTokens !== undefined };
-  const { app, server } = await createHttpApp({ ...options, originRule, rates: config });
+  const admission = new Admission(config, clock);
+  const addressOf = createAddressRule(config.trustedProxies);
+  const { app, server } = await createHttpApp({ ...options, originRule, admission, addressOf, userCommands: admission.userCommands });
   /** Sessions open now, each with its outbox. */
   const open = new Map<GatewaySocket, Outbox>();
   const tally = newOutboxTally();
@@ -103,18 +102,15 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
   const connects = new ConnectMetrics(options.metrics);
   tellOutboxes(options.metrics, tally, open);
   options.metrics.read('playhouse_connections', () => open.size);
-  options.metrics.read('playhouse_handshakes', () => pending.size);
-  /** Engine connections that have no session yet. */
-  const pending = new Set<Pending>();
-  const isCrowded = (address: string | undefined): boolean => {
-    if (pending.size >= (config.handshakesMax ?? handshakesDefault)) return true;
-    if (pending.size < handshakesPerAddressMax || isLoopbackAddress(address)) return false;
-    let same = 0;
-    for (const { remoteAddress } of pending) if (remoteAddress === address) same += 1;
-    return same >= handshakesPerAddressMax;
-  };
+  options.metrics.read('playhouse_handshakes', () => admission.knocking);
   let isAccepting = true;
   let onEmpty: (() => void) | undefined;
+  function refusalOfKnock(request: IncomingMessage): { readonly status: number; readonly refusal: Refusal } | undefined {
+    if (!isOriginAllowed(request.headers, originRule)) return { status: 403, refusal: refuse('FORBIDDEN', 'this origin may not connect') };
+    if (!isAccepting)
+      return { status: 503, refusal: refuse('BUSY', 'the node is stopping; connect to another one', handshakeRetryAfterMs) };
+    return admission.refusalOfKnock(addressOf(request));
+  }
 
   const io = new Server<Record<string, never>, Record<string, never>, Record<string, never>, SocketData>(server, {
     transports: ['websocket', 'polling'],
@@ -130,15 +126,15 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     // Connection state recovery stays off: it skips the token check, keeps every packet, and since-seq does it better.
     cors: { origin: [...config.origins, ...(originRule.allowLoopback ? [/^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/] : [])] },
     allowRequest: (request, answer) => {
-      if (!isOriginAllowed(request.headers, originRule)) answer('origin not allowed', false);
-      else if (!isAccepting) answer('the node is stopping', false);
-      else if (isCrowded(request.socket.remoteAddress)) answer('too many handshakes', false);
-      else answer(null, true);
+      const refused = refusalOfKnock(request);
+      if (!refused) return answer(null, true);
+      connects.count(refused.refusal.code);
+      refuseHandshake(request, refused.status, refused.refusal);
     },
   });
-  io.engine.on('connection', (conn: Pending) => {
-    pending.add(conn);
-    conn.once('close', () => pending.delete(conn));
+  io.engine.on('connection', (conn: EngineConnection) => {
+    admission.knocked(conn, addressOf(conn.request));
+    conn.once('close', () => admission.doneKnocking(conn));
   });
   io.engine.on('headers', (headers: Record<string, string>) => {
     headers['x-content-type-options'] = 'nosniff';
@@ -150,18 +146,26 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     // Else its `close` has been, and nobody would tell the session.
     if (socket.conn.readyState !== 'open') return refuse('INVALID', 'the connection is gone');
     if (!isAccepting) return refuse('BUSY', 'the node is stopping; connect to another one', handshakeRetryAfterMs);
-    if (open.size >= config.connectionsMax) return refuse('TOO_MANY_CONNECTIONS', 'the node is full', handshakeRetryAfterMs);
+    const address = addressOf(socket.request);
+    const waitMs = admission.badTokenWaitMs(address);
+    if (waitMs !== undefined) return refuse('TOO_MANY_CONNECTIONS', 'too many bad tokens from your address', waitMs);
     const identity = identify(socket.handshake.auth, socket.handshake.headers, options.verifier);
-    if (isRefusal(identity)) return identity;
+    if (isRefusal(identity)) {
+      if (identity.code === 'UNAUTHENTICATED') admission.badToken(address);
+      return identity;
+    }
+    const seat = admission.sit(identity.userId, address);
+    if (isRefusal(seat)) return seat;
     const outbox = new Outbox(socket as unknown as OutboxSocket, outboxes, identity.userId);
-    const session = options.openSession(identity, outbox);
+    const session = openOrLeave(seat, () => options.openSession(identity, outbox));
     if (isRefusal(session)) return session;
     socket.data.outbox = outbox;
     open.set(socket, outbox);
-    pending.delete(socket.conn);
+    admission.doneKnocking(socket.conn);
     // Two ways to go: the transport, perhaps before the client was told that it is connected, and socket.io's disconnect.
     const gone = once((reason) => {
       open.delete(socket);
+      seat.leave();
       socket.conn.close();
       try {
         session.disconnected(departureOf(reason));
@@ -174,6 +178,7 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     socket.once('disconnect', gone);
     const handle = createEventHandler({
       session,
+      seat,
       verifier: options.verifier,
       outbox,
       limits: config,
@@ -261,6 +266,17 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
       return closing;
     },
   };
+}
+
+/** A seat that no session came of is given back. */
+function openOrLeave(seat: Seat, open: () => SessionHandle | Refusal): SessionHandle | Refusal {
+  let session: SessionHandle | Refusal | undefined;
+  try {
+    session = open();
+    return session;
+  } finally {
+    if (session === undefined || isRefusal(session)) seat.leave();
+  }
 }
 
 function once(task: (reason: string) => void): (reason: string) => void {

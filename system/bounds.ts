@@ -11,10 +11,10 @@ import { marksWaitingMax } from '../actors/room-marks.ts';
 import { readsKeptMax } from '../actors/room-reads.ts';
 import { sessionMailboxMax } from '../actors/session.ts';
 import { type Field, settings, variableOf } from '../config/schema.ts';
+import { keysBeside } from '../gateway/admission.ts';
 import { bodyBytesMax, headerBytesMax } from '../gateway/http.ts';
 import { depthMax, valuesMax } from '../gateway/payload-guard.ts';
-import { handshakesDefault, packetBytesMax } from '../gateway/server.ts';
-import { usersMax } from '../gateway/user-rates.ts';
+import { packetBytesMax } from '../gateway/server.ts';
 import { asksInFlightMax } from './ask.ts';
 import { lineBytesMax } from './log-line.ts';
 import type { MetricName } from './metric-table.ts';
@@ -108,17 +108,46 @@ export const bounds = {
     whenFull: 'RATE_LIMITED; ten bursts over it: closing FLOOD',
     seenIn: 'playhouse_commands_total',
   },
-  'Requests of one user over HTTP': {
-    bound: `the same rate; ${count(usersMax, 'users')} remembered`,
-    whenFull: '429; the user not seen for the longest is forgotten',
-    seenIn: 'playhouse_http_requests_total',
+  'Commands of one user': {
+    bound: `${setting('userCommandsPerSecondMax')} a second, ${setting('userCommandsBurstMax')} at once, over all connections and HTTP`,
+    whenFull: 'RATE_LIMITED; over HTTP 429',
+    seenIn: 'playhouse_commands_total',
+  },
+  'Commands from one address': {
+    bound: `${setting('addressCommandsPerSecondMax')} a second, ${setting('addressCommandsBurstMax')} at once`,
+    whenFull: 'RATE_LIMITED',
+    seenIn: 'playhouse_commands_total',
+  },
+  'Handshakes from one address': {
+    bound: `${setting('addressHandshakesPerSecondMax')} a second, ${setting('addressHandshakesBurstMax')} at once`,
+    whenFull: '429 with Retry-After',
+    seenIn: 'playhouse_connects_total',
+  },
+  'Bad tokens from one address': {
+    bound: `${setting('addressBadTokensPerSecondMax')} a second, ${setting('addressBadTokensBurstMax')} at once`,
+    whenFull: 'no token of it is looked at: 429, TOO_MANY_CONNECTIONS, RATE_LIMITED',
+    seenIn: 'playhouse_connects_total',
+  },
+  'Users and addresses remembered for their rates': {
+    bound: `${setting('connectionsMax')} and ${keysBeside.toLocaleString('en')} more, for each rate`,
+    whenFull: 'who was not seen for the longest is forgotten and begins with a full burst',
   },
   'Rooms open on one connection': { bound: setting('roomsPerSocketMax'), whenFull: 'BUSY', seenIn: 'playhouse_readers' },
   'Rooms awake': { bound: setting('roomsActiveMax'), whenFull: 'BUSY; idle ones are asked to go', seenIn: 'playhouse_rooms_active' },
   Connections: { bound: setting('connectionsMax'), whenFull: 'TOO_MANY_CONNECTIONS', seenIn: 'playhouse_connections' },
+  'Connections of one user': {
+    bound: setting('userConnectionsMax'),
+    whenFull: 'TOO_MANY_CONNECTIONS for the later one',
+    seenIn: 'playhouse_connects_total',
+  },
+  'Connections from one address': {
+    bound: setting('addressConnectionsMax'),
+    whenFull: 'TOO_MANY_CONNECTIONS for the later one',
+    seenIn: 'playhouse_connects_total',
+  },
   'Handshakes in progress': {
-    bound: count(handshakesDefault, 'connections'),
-    whenFull: 'refused before anything is parsed',
+    bound: setting('handshakesMax'),
+    whenFull: '503 with Retry-After, before anything is parsed; for one address 429 from a third of it on',
     seenIn: 'playhouse_handshakes',
   },
   'One packet': { bound: kB(packetBytesMax), whenFull: 'the connection is closed' },

@@ -91,7 +91,12 @@ async function runInProcess(arm: ProcessArm, dir: string, { appendWarmUpMs, appe
 async function runSockets(arm: 'sockets' | 'bare', dir: string, { appendWarmUpMs, appendMs }: BenchOptions): Promise<AppendRun> {
   const secret = newSecret();
   // One connection here sends as fast as it is answered: the limit of 100 a second would be what is measured.
-  const unlimited = { CHAT_COMMANDS_PER_SECOND_MAX: '1000000', CHAT_COMMANDS_BURST_MAX: '1000000' };
+  const unlimited = Object.fromEntries(
+    ['COMMANDS', 'USER_COMMANDS', 'ADDRESS_COMMANDS'].flatMap((kind) => [
+      [`CHAT_${kind}_PER_SECOND_MAX`, '1000000'],
+      [`CHAT_${kind}_BURST_MAX`, '1000000'],
+    ]),
+  );
   const server = await startArm(arm === 'bare' ? 'bare' : 'playhouse', dir, secret, { environment: unlimited });
   const load = new BenchProcess('test/bench/load-main.js', 'load');
   try {

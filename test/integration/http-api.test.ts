@@ -125,8 +125,8 @@ describe('a token', () => {
 });
 
 describe('bounds', () => {
-  it('a user has the rate of a socket: 429 with Retry-After, whatever the number of connections', async () => {
-    const { url } = await startWithRoom({ commandsPerSecondMax: 1, commandsBurstMax: 6 });
+  it('a user has one rate: 429 with Retry-After, whatever the number of connections', async () => {
+    const { url } = await startWithRoom({ userCommandsPerSecondMax: 1, userCommandsBurstMax: 6 });
     const replies = await Promise.all(Array.from({ length: 10 }, () => get(url, '/api/rooms', bearer('bob'))));
     const refused = replies.filter(({ status }) => status === 429);
     expect(refused.length).toBeGreaterThanOrEqual(3);

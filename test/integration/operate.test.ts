@@ -118,7 +118,12 @@ describe('who may ask', () => {
 
 describe('GET /readyz', () => {
   it('is 503 while the node drains, with the reason, and health goes on', async () => {
-    const { url, node } = await startInProcess({ commandsPerSecondMax: 1_000_000, commandsBurstMax: 1_000_000 });
+    const { url, node } = await startInProcess({
+      commandsPerSecondMax: 1_000_000,
+      commandsBurstMax: 1_000_000,
+      userCommandsPerSecondMax: 1_000_000,
+      userCommandsBurstMax: 1_000_000,
+    });
     const ada = await connected(client(url, { auth: { token: tokenOf('ada') } }));
     await ask(ada, 'room:create', { kind: 'group', id: 'lobby' });
     await ask(ada, 'room:open', { room: 'lobby' });

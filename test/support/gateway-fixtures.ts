@@ -58,7 +58,19 @@ export const testGatewayConfig: GatewayConfig = {
   commandsPerSecondMax: 1_000_000,
   commandsBurstMax: 1_000_000,
   connectionsMax: 100,
+  handshakesMax: 150,
+  userConnectionsMax: 100,
+  userCommandsPerSecondMax: 1_000_000,
+  userCommandsBurstMax: 1_000_000,
+  addressConnectionsMax: 100,
+  addressCommandsPerSecondMax: 1_000_000,
+  addressCommandsBurstMax: 1_000_000,
+  addressHandshakesPerSecondMax: 1_000,
+  addressHandshakesBurstMax: 1_000,
+  addressBadTokensPerSecondMax: 1_000,
+  addressBadTokensBurstMax: 1_000,
   origins: ['https://chat.example.org'],
+  trustedProxies: [],
 };
 
 export async function startTestGateway(config: Partial<GatewayConfig> = {}, options: Partial<GatewayOptions> = {}): Promise<TestGateway> {

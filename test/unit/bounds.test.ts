@@ -47,10 +47,16 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
     'cuts a client that asks without reading at four times the bound',
   ],
   'Commands of one connection': ['integration/gateway-delivery.test.ts', 'limits the rate per connection, and ends a flood'],
-  'Requests of one user over HTTP': [
-    'unit/read-gate.test.ts',
-    'remembers so many users, and forgets the one that was not seen for the longest',
+  'Commands of one user': ['integration/admission.test.ts', 'of all connections of a user share one rate'],
+  'Commands from one address': ['unit/admission.test.ts', 'gives all connections of a user one rate and all of an address another'],
+  'Handshakes from one address': ['integration/admission.test.ts', 'of an address that comes too often is 429 with Retry-After'],
+  'Bad tokens from one address': ['integration/admission.test.ts', 'of one address, a hundred in a row: after twenty it gets 429'],
+  'Users and addresses remembered for their rates': [
+    'unit/admission.test.ts',
+    'remembers so many keys, and forgets the one that was not seen for the longest',
   ],
+  'Connections of one user': ['unit/admission.test.ts', 'bounds connections of a user and of an address, refuses the later one'],
+  'Connections from one address': ['unit/admission.test.ts', 'bounds connections of a user and of an address, refuses the later one'],
   'Rooms open on one connection': [
     'unit/room-actor.test.ts',
     'opens no more rooms on a connection than configured; failed opens do not count',

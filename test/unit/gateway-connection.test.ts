@@ -3,6 +3,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { Answer, ClientCommand } from '../../actors/client-command.ts';
+import type { Seat } from '../../gateway/admission.ts';
 import { createEventHandler } from '../../gateway/connection.ts';
 import { CommandMetrics } from '../../gateway/edge-metrics.ts';
 import { createTokenVerifier } from '../../gateway/token.ts';
@@ -11,7 +12,7 @@ import { Metrics } from '../../system/metrics.ts';
 import { tokenOf, tokens } from '../support/gateway-fixtures.ts';
 import { manualClock } from '../support/manual-clock.ts';
 
-function setUp(outbox = { isOpen: true, isFull: false }) {
+function setUp(outbox = { isOpen: true, isFull: false }, seat: Partial<Seat> = {}) {
   const commands: ClientCommand[] = [];
   const replies: ((answer: Answer) => void)[] = [];
   const lines: string[] = [];
@@ -33,6 +34,13 @@ function setUp(outbox = { isOpen: true, isFull: false }) {
       close: (code) => void closed.push(code),
       commandTaken: () => void (owed += 1),
       commandAnswered: () => void (owed -= 1),
+    },
+    seat: {
+      refusalOfCommand: () => undefined,
+      badToken: () => undefined,
+      badTokenWaitMs: () => undefined,
+      leave: () => undefined,
+      ...seat,
     },
     limits: { textBytesMax: 100, commandsPerSecondMax: 1, commandsBurstMax: 10 },
     clock: manualClock(),
@@ -103,6 +111,34 @@ describe('the event handler', () => {
     expect(commands).toHaveLength(1);
     expect(heard).toHaveLength(3);
     for (const answer of heard) expect(answer).toMatchObject({ ok: false, error: { code: 'UNAUTHENTICATED', retryable: false } });
+  });
+
+  it('carries out nothing that the seat refuses, and says when to come again', () => {
+    const refusal = { code: 'RATE_LIMITED', message: 'too many', retryable: true, retryAfterMs: 70 } as const;
+    const { handle, commands } = setUp(undefined, { refusalOfCommand: () => refusal });
+    const heard: unknown[] = [];
+    handle(['typing', { room: 'r' }, (answer: unknown) => heard.push(answer)]);
+    expect(heard).toEqual([{ ok: false, error: refusal }]);
+    expect(commands).toEqual([]);
+  });
+
+  it('counts bad tokens of a refresh, and looks at none while there were too many', () => {
+    let bad = 0;
+    let waitMs: number | undefined;
+    const { handle, commands } = setUp(undefined, {
+      badToken: () => {
+        bad += 1;
+      },
+      badTokenWaitMs: () => waitMs,
+    });
+    const heard: unknown[] = [];
+    const refresh = (token: string) => handle(['auth:refresh', { token }, (answer: unknown) => heard.push(answer)]);
+    refresh('x');
+    expect(bad).toBe(1);
+    waitMs = 500;
+    refresh(tokenOf('ada'));
+    expect(heard[1]).toMatchObject({ ok: false, error: { code: 'RATE_LIMITED', retryAfterMs: 500 } });
+    expect(commands).toEqual([]);
   });
 
   it('survives packets that socket.io would not make', () => {

@@ -1,10 +1,8 @@
 /**
- * ReadGate and UserRates: who may read now, and that memory stays bounded.
+ * ReadGate: who may read now, and that memory stays bounded.
  */
 import { describe, expect, it } from 'vitest';
 import { ReadGate } from '../../actors/read-gate-state.ts';
-import { UserRates, usersMax } from '../../gateway/user-rates.ts';
-import { manualClock } from '../support/manual-clock.ts';
 
 const ticketOf = (entered: ReturnType<ReadGate['enter']>): number => (typeof entered === 'string' ? Number.NaN : entered.ticket);
 
@@ -29,27 +27,5 @@ describe('ReadGate', () => {
     expect(gate.size).toBe(1);
     gate.leave('a', ticketOf(again));
     expect(gate.size).toBe(0);
-  });
-});
-
-describe('UserRates', () => {
-  it('refuses a user over its rate, and nobody else', () => {
-    const clock = manualClock();
-    const rates = new UserRates({ commandsPerSecondMax: 1, commandsBurstMax: 2 }, clock);
-    expect([rates.take('ada'), rates.take('ada')]).toEqual([undefined, undefined]);
-    expect(rates.take('ada')).toBeGreaterThan(0);
-    expect(rates.take('bob')).toBeUndefined();
-    clock.advance(1_000);
-    expect(rates.take('ada')).toBeUndefined();
-  });
-
-  it('remembers so many users, and forgets the one that was not seen for the longest', () => {
-    const rates = new UserRates({ commandsPerSecondMax: 1, commandsBurstMax: 1 }, manualClock());
-    for (let i = 0; i < usersMax; i += 1) rates.take(`u${i}`);
-    expect(rates.take('u0')).toBeGreaterThan(0);
-    rates.take('one more');
-    expect(rates.size).toBe(usersMax);
-    expect(rates.take('u0')).toBeGreaterThan(0);
-    expect(rates.take('u1')).toBeUndefined();
   });
 });

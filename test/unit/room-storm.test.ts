@@ -75,7 +75,7 @@ describe('a storm of clients that come back to one room', () => {
     const answer = await late.done(open('lobby', 5));
     expect([...seqsOf(answer), ...late.sink.seqs('lobby')]).toEqual(upTo(6, 42));
     expect(reads).toHaveLength(1);
-    on.clock.advance(1_000);
+    on.clock.advance(2_001);
     await turns(3);
     expect(seqsOf(await on.connect('alice').done(open('lobby', 5)))).toEqual(upTo(6, 42));
     expect(reads).toHaveLength(2);
@@ -157,6 +157,18 @@ describe('shared reads', () => {
     clock.advance(2_000);
     reads.expire(clock.nowMs());
     expect(reads.nextEndMs()).toBeUndefined();
+  });
+
+  it('keep what is asked for again and again, but not for ever', async () => {
+    const { reads, clock, asked } = readsOf([asEntry({ seq: 1, text: 'x' })]);
+    for (let ms = 0; ms < 20_000; ms += 1_000) {
+      await reads.range(1, 10);
+      clock.advance(1_000);
+      reads.expire(clock.nowMs());
+    }
+    expect(asked).toHaveLength(1);
+    await reads.range(1, 10);
+    expect(asked).toHaveLength(2);
   });
 
   it('hold no more text than fits into one frame, and at least one entry', async () => {
