@@ -6,6 +6,7 @@
  */
 import { type ActorSystem, type Ctx, spawn } from '../system/actor.ts';
 import { type Gateway, type GatewayDeps, spawnGateway } from './gateway.ts';
+import { spawnHeadPoll } from './head-poll.ts';
 import { type HeadWatch, spawnHeadWatch } from './head-watch.ts';
 import { type Presence, type PresenceDeps, spawnPresence } from './presence.ts';
 import { Reads, type ReadsDeps } from './reads.ts';
@@ -62,6 +63,10 @@ export function spawnGuardian(system: ActorSystem, deps: GuardianDeps): Guardian
   const heads = spawnHeadWatch(ref, deps.rooms);
   const rooms = spawnRooms(ref, { ...deps.rooms, notices });
   const presence = spawnPresence(ref, deps.presence);
+  if (deps.rooms.settings.sharedLog) {
+    const headPoll = spawnHeadPoll(ref, { log: deps.rooms.log, rooms });
+    ctxOfGuardian?.watch(headPoll, () => ({ type: 'guardian.childLost', child: 'head poll' }));
+  }
   const reads = new Reads({ ...deps.reads, rooms });
   const gateway = spawnGateway(ref, { ...deps.gateway, rooms, presence, heads, reads });
   ctxOfGuardian?.watch(rooms.ref, () => ({ type: 'guardian.childLost', child: 'rooms' }));

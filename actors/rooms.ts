@@ -30,6 +30,7 @@ export interface Rooms {
   onHead(room: RoomId, seq: number): void;
   isActive(room: RoomId): boolean;
   activeCount(): number;
+  activeRooms(): readonly RoomId[];
   readonly ref: ActorRef<RoomIdle>;
 }
 
@@ -129,6 +130,10 @@ class RoomsActor implements Rooms {
 
   isActive(room: RoomId): boolean {
     return this.active.has(room);
+  }
+
+  activeRooms(): readonly RoomId[] {
+    return [...this.active.keys()];
   }
 
   activeCount(): number {

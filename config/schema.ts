@@ -321,6 +321,16 @@ export const settings = {
     description:
       'Most users this node keeps the presence of, connected or watched. Above: presence:watch of others answers BUSY; connections are admitted all the same.',
   }),
+  mongoUrl: optionalText({
+    isSecret: true,
+    rule: 'a URL such as mongodb://db1.example.org,db2.example.org/playhouse?replicaSet=rs0',
+    accepts: (value) => /^mongodb(\+srv)?:\/\/[^\s/]+/.test(value),
+    description: 'MongoDB, for any number of nodes on the same rooms. Not set: the embedded store, for this node alone.',
+  }),
+  allowUnsafeStore: flag({
+    defaultText: 'false',
+    description: 'Serve from a MongoDB that is not a replica set too: what it acknowledges can be lost.',
+  }),
   stateServer: text({
     default: '',
     defaultText: 'empty',
@@ -433,10 +443,8 @@ export type SettingValues = { readonly [F in Field]: (typeof settings)[F] extend
 
 /** The variables of parts that are designed but not in this version. Given, they are mistakes: nobody should believe to run a cluster. */
 export const reservedVariables: ReadonlyMap<string, string> = new Map([
-  ['CHAT_MONGO_URL', 'the MongoDB store'],
   ['CHAT_KAFKA_BROKERS', 'the Kafka wire'],
   ['CHAT_REDIS_URL', 'the Redis cache'],
-  ['CHAT_ALLOW_UNSAFE_STORE', 'the MongoDB store'],
 ]);
 
 /** `outboxBytesMax` → `CHAT_OUTBOX_BYTES_MAX`. */

@@ -170,8 +170,13 @@ interface Parts {
   readonly health: Health;
 }
 
-/** The embedded store, with its word on whether it takes writes. */
-function openStore({ dataDir }: Config, clock: Clock, log: Logger, health: Health): Promise<RoomStore> {
+/** MongoDB where it is given, else the embedded store, with its word on whether it takes writes. */
+async function openStore({ dataDir, mongoUrl, allowUnsafeStore }: Config, clock: Clock, log: Logger, health: Health): Promise<RoomStore> {
+  if (mongoUrl !== undefined) {
+    // Its driver takes a quarter of a second to load: only where it is used.
+    const { openMongoStore } = await import('./store/room-store-mongo.ts');
+    return openMongoStore({ url: mongoUrl, allowUnsafe: allowUnsafeStore === true, clock, log });
+  }
   let state: PartState = 'up';
   health.add('store', () => state);
   return openEmbeddedStore({
@@ -195,7 +200,7 @@ function startActors(
   health.add('actors', () => (lost === undefined ? 'up' : { down: `have lost ${lost} for good; the node stops` }));
   const settings: RoomSettings = {
     writer: incarnation,
-    sharedLog: options.parts?.sharedLog ?? false,
+    sharedLog: options.parts?.sharedLog ?? config.mongoUrl !== undefined,
     pendingMax: config.roomPendingMax,
     senderPendingMax: config.senderPendingMax,
     ackDeadlineMs: config.ackDeadlineMs,

@@ -176,6 +176,9 @@ export class EmbeddedRoomLog implements RoomLog {
     return [...before, ...from];
   }
 
+  /** One process owns the folder: nobody else commits. */
+  readonly isTailLive = true;
+
   tail(onHead: (room: RoomId, head: Head) => void): () => void {
     const own = (room: RoomId, head: Head) => onHead(room, head);
     this.#tails.add(own);

@@ -38,6 +38,7 @@ export function measuredRoomLog(log: RoomLog, metrics: Metrics, clock: Pick<Cloc
     },
     tail: log.tail.bind(log),
   };
+  Object.defineProperty(measured, 'isTailLive', { get: () => log.isTailLive });
   for (const method of reads) {
     const seconds = metrics.histogram('playhouse_log_read_seconds', { read: method });
     const original = log[method].bind(log) as (...args: unknown[]) => Promise<unknown>;

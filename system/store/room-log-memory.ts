@@ -121,6 +121,10 @@ export class MemoryRoomLog implements RoomLog {
     return pick(log, seqs.slice(Math.max(pivot - lower, 0), pivot + limit - lower));
   }
 
+  get isTailLive(): boolean {
+    return !this.#closed;
+  }
+
   tail(onHead: (room: RoomId, head: Head) => void): () => void {
     const own = (room: RoomId, head: Head) => onHead(room, head);
     this.#tails.add(own);

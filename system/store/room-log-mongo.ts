@@ -149,6 +149,10 @@ export class MongoRoomLog implements RoomLog {
     return [...lower, ...upper];
   }
 
+  get isTailLive(): boolean {
+    return this.#tail.isLive;
+  }
+
   tail(onHead: (room: RoomId, head: Head) => void): () => void {
     return this.#tail.listen(onHead);
   }

@@ -83,6 +83,9 @@ export interface RoomLog {
    * lost or late, carries no text. Never called before the commit is durable. Returns a function that ends it.
    */
   tail(onHead: (room: RoomId, head: Head) => void): () => void;
+
+  /** Whether `tail` tells of commits now, as far as is known. While it does not, whoever needs heads asks for them. */
+  readonly isTailLive: boolean;
 }
 
 /** Most entries and bytes a caller puts into one `append`. */

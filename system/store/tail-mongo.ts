@@ -33,6 +33,11 @@ export class MongoTail {
     this.#log = log;
   }
 
+  /** A stream is open. One that hangs is found by the driver's own time-outs. */
+  get isLive(): boolean {
+    return this.#stream !== undefined;
+  }
+
   listen(onHead: OnHead): () => void {
     const own: OnHead = (room, head) => onHead(room, head);
     this.#listeners.add(own);

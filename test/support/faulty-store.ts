@@ -94,6 +94,9 @@ export function faultyStore(store: RoomStore): FaultyStore {
       store.log.tail((room, head) => {
         if (!tailMuted) onHead(room, head);
       }),
+    get isTailLive() {
+      return !tailMuted && store.log.isTailLive;
+    },
   };
 
   return {
