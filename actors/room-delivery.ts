@@ -7,6 +7,7 @@
  */
 import type { UserId } from '../system/ids.ts';
 import { type Entry, type Head, isControl } from '../system/store/entry.ts';
+import { firstFrame } from './frame-state.ts';
 import type { RoomFold } from './room-fold.ts';
 import type { AnsweredOutcome, DeliveryInput, ReaderId, RoomCounters, RoomEffect, RoomSettings } from './room-protocol.ts';
 
@@ -384,10 +385,10 @@ export class RoomDelivery {
       return;
     }
     if (reader.cursor < this.delivered || reader.mode === 'opening') {
-      const entries = reader.cursor < this.delivered ? this.recent.slice(reader.cursor + 1 - firstRecent) : [];
+      const entries = reader.cursor < this.delivered ? firstFrame(this.recent.slice(reader.cursor + 1 - firstRecent)) : [];
       this.supply(id, reader, entries, fold.epoch, out);
     }
-    if (reader.leaving) return this.advance(id, nowMs, { fold, headSeq: this.delivered }, out);
+    if (reader.leaving || reader.cursor < this.delivered) return this.advance(id, nowMs, { fold, headSeq: this.delivered }, out);
     reader.mode = 'attached';
     this.moving.delete(id);
     this.attachedCount += 1;

@@ -11,6 +11,7 @@ import type { Entry } from '../system/store/entry.ts';
 import type { ReadMark } from '../system/store/user-rooms.ts';
 import { isOpen } from './client-command.ts';
 import type { ClientSink, Frame, FrameEncoder } from './client-sink.ts';
+import { framesOf } from './frame-state.ts';
 import type { AnsweredOutcome, DeliveryInput, ReaderId } from './room-protocol.ts';
 
 /** To the reader's session: it does not have the room open any more, though it did not close it. */
@@ -132,13 +133,14 @@ export class RoomReaders {
     const refused: Refused[] = [];
     if (entries.length === 0) return { entries, refused };
     this.gathered = [];
-    const frame = this.encoder.entries(this.room, entries);
-    const after = (entries[0] as Entry).seq - 1;
-    const last = after + entries.length;
-    for (const [id, reader] of this.readers) {
-      if (!reader.isAttached || reader.isBlocked) continue;
-      if (reader.sink.send(frame)) reader.cursor = last;
-      else refused.push(this.block(id, reader, after));
+    for (const part of framesOf(entries)) {
+      const frame = this.encoder.entries(this.room, part);
+      const after = (part[0] as Entry).seq - 1;
+      for (const [id, reader] of this.readers) {
+        if (!reader.isAttached || reader.isBlocked) continue;
+        if (reader.sink.send(frame)) reader.cursor = after + part.length;
+        else refused.push(this.block(id, reader, after));
+      }
     }
     return { entries, refused };
   }

@@ -13,6 +13,7 @@ import type { RoomId } from '../system/ids.ts';
 import type { Entry } from '../system/store/entry.ts';
 import type { RoomLog } from '../system/store/room-log.ts';
 import type { MessageView } from './client-command.ts';
+import { firstFrame } from './frame-state.ts';
 import { readPage } from './room-history.ts';
 
 export interface RoomPage {
@@ -25,8 +26,6 @@ const restMs = 2_000;
 const keptMsMax = 20_000;
 /** Results kept at once, each of at most 256 kB of text. When full, the oldest is let go: the next to ask reads again. */
 export const readsKeptMax = 4;
-/** Bytes of text in one frame or answer; a longer range goes in several. */
-const frameTextBytesMax = 256 * 1024;
 
 type Time = Pick<Clock, 'nowMs'>;
 
@@ -111,14 +110,4 @@ function trim<T>(known: Map<string, Shared<T>>): void {
     known.delete(key);
     excess -= 1;
   }
-}
-
-/** The longest prefix whose texts fit into one frame, at least one entry. */
-function firstFrame(entries: readonly Entry[]): readonly Entry[] {
-  let bytes = 0;
-  for (const [index, entry] of entries.entries()) {
-    bytes += 3 * (entry.text?.length ?? 0);
-    if (bytes > frameTextBytesMax && index > 0) return entries.slice(0, index);
-  }
-  return entries;
 }

@@ -283,6 +283,27 @@ describe('people in a room', () => {
     expect(bob.sink.seqs('lobby')).toEqual(Array.from({ length: 13 }, (_, index) => index + 3));
   });
 
+  it('who are behind in a room of large messages get them in frames that their connection can hold', async () => {
+    const { on, alice, bob } = await twoPeople();
+    const text = 'x'.repeat(10_000);
+    bob.sink.isFull = true;
+    for (let index = 0; index < 60; index += 1) await alice.done(send('lobby', `m${index}`, text));
+    bob.sink.drain();
+    await turns(6);
+    const all = Array.from({ length: 60 }, (_, index) => index + 3);
+    expect(bob.sink.seqs('lobby')).toEqual(all);
+    const sizes = (client: typeof bob) => (client.sink.events('entries') as { entries: unknown[] }[]).map(({ entries }) => entries.length);
+    expect(Math.max(...sizes(bob))).toBeLessThan(10);
+    const again = on.connect('bob');
+    const opened = await again.done(open('lobby', 2));
+    if (opened.type !== 'opened') throw new Error('not opened');
+    expect(opened).toMatchObject({ verdict: 'replay', head: 62, more: true });
+    expect(opened.entries.length).toBeLessThan(10);
+    await turns(4);
+    expect([...opened.entries.map(({ seq }) => seq), ...again.sink.seqs('lobby')]).toEqual(all);
+    expect(Math.max(...sizes(again))).toBeLessThan(10);
+  });
+
   it('who open with since get exactly what follows, however the messages race with the opening', async () => {
     const { on, alice } = await twoPeople({ settings: { recentEntriesMax: 4, readEntriesMax: 5 } });
     for (let index = 0; index < 20; index += 1) await alice.done(send('lobby', `old${index}`, 'x'));
