@@ -18,6 +18,8 @@ import { packetBytesMax } from '../gateway/server.ts';
 import { asksInFlightMax } from './ask.ts';
 import { lineBytesMax } from './log-line.ts';
 import type { MetricName } from './metric-table.ts';
+import { lineBytesMax as stateLineBytesMax } from './state/state-lines.ts';
+import { changesMax, goneMax } from './state/state-link-tcp.ts';
 import { waitingCharsMax, waitingJobsMax } from './store/commit-queue.ts';
 import { revocationsMax } from './store/revocations.ts';
 import { batchBytesMax, batchEntriesMax } from './store/room-log.ts';
@@ -159,6 +161,17 @@ export const bounds = {
     seenIn: 'playhouse_http_requests_total',
   },
   'Users watched': { bound: setting('presenceWatchesMax'), whenFull: 'presence:watch is refused', seenIn: 'playhouse_presence_watches' },
+  'Changes the state server was not told of': {
+    bound: `${count(changesMax, 'sessions')}, ${count(changesMax, 'watches')}; none while it is away`,
+    whenFull: 'forgotten; all that lives is told again',
+    seenIn: 'playhouse_link_waiting',
+  },
+  'Logouts an older state server was not told of': {
+    bound: count(goneMax, 'users'),
+    whenFull: 'the oldest stay logged in there until it forgets them, after a day',
+    seenIn: 'playhouse_link_waiting',
+  },
+  'One line to or from the state server': { bound: kB(stateLineBytesMax), whenFull: 'the connection is closed', seenIn: 'log: link.down' },
   'Questions between actors': { bound: count(asksInFlightMax, 'in flight'), whenFull: 'the asker is told BUSY' },
   Revocations: { bound: count(revocationsMax, 'in force'), whenFull: 'refused, with the advice to revoke everybody' },
   'One log line': { bound: kB(lineBytesMax), whenFull: 'its first fields are kept, short, with cutFromBytes' },

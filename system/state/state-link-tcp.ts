@@ -43,7 +43,7 @@ export interface TcpStateLinkOptions {
  */
 export const changesMax = 10_000;
 /** Users that wait for their logout from an older server; beyond it the oldest stay logged in there until it forgets them. */
-const goneMax = 10_000;
+export const goneMax = 10_000;
 /** To an older server. Each has one request in flight, most of which are answered within a millisecond. */
 const olderConnections = 2;
 

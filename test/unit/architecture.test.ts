@@ -50,6 +50,17 @@ const table: readonly Row[] = [
     mayImport: ['node:*', 'nact', 'zod', 'system/*.ts'],
     never: [...composition, ...sockets],
   },
+  {
+    // Pure, as the actors' states are; what they say and hear comes in as an argument.
+    from: [
+      'system/state/@(link|older|state)-*state.ts',
+      'system/state/@(link|older)-*.ts',
+      'system/state/state-@(lines|rows|lives|voice|watches|sessions).ts',
+    ],
+    mayImport: ['system/state/**'],
+    types: ['system/ids.ts'],
+    never: twins,
+  },
   { from: twins, mayImport: ['node:*', 'node:*/**', 'zod', ...drivers, 'system/**', 'config/**'], never: composition },
   {
     from: ['system/**'],
@@ -208,6 +219,9 @@ describe('the scan finds', () => {
     ['actors/room.ts', "import { settings } from '../config/schema.ts';"],
     ['actors/room-state.ts', "import { refuse } from '../system/errors.ts';"],
     ['actors/room-state.ts', "import type { Clock } from '../system/clock.ts';"],
+    ['system/state/link-state.ts', "import type { Clock } from '../clock.ts';"],
+    ['system/state/link-talk-state.ts', "import { connect } from 'node:net';"],
+    ['system/state/link-older-state.ts', "import { OlderTalk } from './state-link-older-tcp.ts';"],
     ['actors/room-fold.ts', "import { spawnRoom } from './room.ts';"],
     ['actors/room-fold.ts', "import { createHash } from 'node:crypto';"],
     ['gateway/server.ts', "import { ClassicLevel } from 'classic-level';"],

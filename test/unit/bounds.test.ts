@@ -72,6 +72,12 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
   'One payload': ['unit/client-protocol.test.ts', 'bounds the number of values, wherever they are'],
   'One HTTP request': ['integration/bounds.test.ts', 'too many headers are 431, too large a body is 413'],
   'Users watched': ['unit/presence.test.ts', 'beyond the bounds of the node is refused and the one before stays'],
+  'Changes the state server was not told of': [
+    'unit/link-state.test.ts',
+    'tells everything again, and stays live, when more changed than may wait',
+  ],
+  'Logouts an older state server was not told of': ['unit/link-older.test.ts', 'keeps so many of those who are to be logged out'],
+  'One line to or from the state server': ['integration/state-link-faults.test.ts', 'sends a line of 10 MB'],
   'Questions between actors': [
     'unit/actor-ask.test.ts',
     'rejects BUSY when the mailbox is full, and when too many questions are in flight',
