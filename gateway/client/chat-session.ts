@@ -229,9 +229,6 @@ export class ChatSession {
     } else if (state === 'offline' && !this.isAway) {
       this.isAway = true;
       this.warn(`connection lost (${clean(reason)}) … offline, ${plural(client.waiting, 'message', 'messages')} waiting`);
-    } else if (state === 'closed' && code === 'TOKEN_EXPIRED' && this.wasOnline && typeof this.deps.connect.token === 'function') {
-      this.say('the token expired; getting a new one');
-      client.connect(this.deps.connect).catch(() => {});
     } else if (state === 'closed') this.fail(`closed by the node: ${code ?? ''} ${clean(reason)}`);
   }
 

@@ -11,11 +11,15 @@ import { type CloseCode, closeTable } from '../../system/errors.ts';
 import { type CommandAnswers, type CommandEvent, type CommandPayloads, type HandshakeAuth, protocolVersion } from '../client-protocol.ts';
 import { ChatError, type ChatErrorCode, toChatError } from './chat-error.ts';
 import { backoffMs, type Timing } from './timing.ts';
+import { TokenRefresh } from './token-refresh.ts';
 
 export interface ConnectOptions {
   /** One node, or several: the next one is tried after each failure. */
   readonly url: string | readonly string[];
-  /** A function is asked again for every attempt, so that a token may be short-lived. */
+  /**
+   * A function is asked again for every attempt, and before the token in use ends: then the connection goes on with the new one.
+   * With a string the connection is closed for good when the token ends.
+   */
   readonly token: string | (() => Promise<string>);
 }
 
@@ -41,6 +45,7 @@ const steadyMs = 5_000;
 /** After `closing` the server disconnects; if it does not, we do. */
 const closingGraceMs = 2_000;
 const reconnectInMsMax = 60_000;
+const refreshTimeoutMs = 10_000;
 
 export type Answered<Answer> = (...outcome: [error: ChatError, answer: undefined] | [error: undefined, answer: Answer]) => void;
 type Ack = (error: Error | null, answer?: unknown) => void;
@@ -60,10 +65,16 @@ export class Connection {
   private heardMs = 0;
   private closing: { readonly code: CloseCode; readonly reconnectInMs?: number } | undefined;
   private cancelTimer: () => void = () => {};
+  private readonly refresh: TokenRefresh;
 
   constructor(timing: Timing, handlers: ConnectionHandlers) {
     this.timing = timing;
     this.handlers = handlers;
+    this.refresh = new TokenRefresh({
+      getToken: () => this.askToken(),
+      send: (token, done) => this.ask('auth:refresh', { token }, refreshTimeoutMs, (...[error]) => done(error)),
+      timing,
+    });
   }
 
   get state(): ConnectionState {
@@ -156,8 +167,19 @@ export class Connection {
     socket.onAny((name: string, payload: unknown) => {
       this.heardMs = this.timing.nowMs();
       if (name === 'closing') this.onClosing(payload);
+      if (name === 'auth:expiring') this.onExpiring(payload);
       this.handlers.onEvent(name, payload);
     });
+  }
+
+  /** A token that was given once cannot be had again: the connection ends with it. */
+  private onExpiring(payload: unknown): void {
+    const inMs = (payload as { inMs?: unknown } | null)?.inMs;
+    if (this.canRenew && typeof inMs === 'number') this.refresh.due(inMs);
+  }
+
+  private get canRenew(): boolean {
+    return typeof this.options?.token === 'function';
   }
 
   private onClosing(payload: unknown): void {
@@ -178,7 +200,8 @@ export class Connection {
 
   private lost(reason: string, waitMs = 0, code?: ChatErrorCode): void {
     const { closing } = this;
-    if (closing && !closeTable[closing.code].reconnect) return this.stop('closed', closeTable[closing.code].meaning, closing.code);
+    const isForGood = closing && !closeTable[closing.code].reconnect && !(closing.code === 'TOKEN_EXPIRED' && this.canRenew);
+    if (isForGood) return this.stop('closed', closeTable[closing.code].meaning, closing.code);
     if (this.current === 'online' && this.timing.nowMs() - this.onlineSinceMs >= steadyMs) this.attempts = 0;
     this.drop();
     this.urlIndex = (this.urlIndex + 1) % this.urls.length;
@@ -203,6 +226,7 @@ export class Connection {
     this.cancelTimer();
     this.cancelTimer = () => {};
     this.closing = undefined;
+    this.refresh.stop();
     const { socket } = this;
     this.socket = undefined;
     if (!socket) return;
