@@ -16,7 +16,7 @@ import { spreadOf } from './stats.ts';
 export const p99MsMax = 100;
 
 /** Rooms, who talks in them, and who only listens (see LoadGuests). */
-export type TalkShape = Pick<TalkSetup, 'rooms' | 'membersPerRoom' | 'guestsPerRoom'>;
+export type TalkShape = Pick<TalkSetup, 'rooms' | 'membersPerRoom' | 'guestsPerRoom' | 'textTimes'>;
 
 export interface Step extends TalkStep {
   /** Nothing refused, p99 within its bound. */

@@ -15,6 +15,8 @@ export interface TalkSetup extends LoadTarget {
   readonly membersPerRoom: number;
   /** Members of each room that others connect: see LoadGuests. Default none. */
   readonly guestsPerRoom?: number;
+  /** Of the usual length of a text. Default 1. */
+  readonly textTimes?: number;
 }
 
 /** As members of the room; not connected here. */
@@ -44,7 +46,7 @@ interface Talker extends Member {
 }
 
 const connectsAtOnce = 25;
-/** What is not delivered this long after the last send is lost. */
+/** What is not delivered when nothing at all has come for so long is lost. */
 const lostAfterMs = 30_000;
 
 export class LoadTalk implements LoadHandlers {
@@ -57,8 +59,10 @@ export class LoadTalk implements LoadHandlers {
   #acked = 0;
   #refused: Record<string, number> = {};
   #nextId = 0;
+  #textTimes = 1;
 
-  async setup({ arm, port, secret, rooms, membersPerRoom, guestsPerRoom = 0 }: TalkSetup): Promise<void> {
+  async setup({ arm, port, secret, rooms, membersPerRoom, guestsPerRoom = 0, textTimes = 1 }: TalkSetup): Promise<void> {
+    this.#textTimes = textTimes;
     for (let index = 0; index < rooms; index += 1) this.#rooms.push(new LoadRoom(talkRoomOf(index)));
     const places = this.#rooms.flatMap((room) =>
       Array.from({ length: membersPerRoom }, (_, index) => ({ room, user: `u-${room.id}-${index}` })),
@@ -104,7 +108,7 @@ export class LoadTalk implements LoadHandlers {
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     const sentMs = performance.now();
-    while (performance.now() - sentMs < lostAfterMs && this.#violations.length === 0) {
+    while (performance.now() - Math.max(sentMs, this.#tally.lastDeliveryMs) < lostAfterMs && this.#violations.length === 0) {
       if (this.#acked + this.#refusals() === sent && this.#tally.deliveries >= this.#expected()) break;
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
@@ -159,7 +163,7 @@ export class LoadTalk implements LoadHandlers {
     const member = this.#random.pick(this.#members);
     const roomIndex = this.#rooms.indexOf(member.room);
     this.#nextId += 1;
-    const text = timedText(this.#nextId, dueMs);
+    const text = timedText(this.#nextId, dueMs, this.#textTimes);
     member.client.send(
       this.#nextId * this.#rooms.length + roomIndex,
       `["message:send",{"room":"${member.room.id}","cid":"c${this.#nextId.toString(36)}","text":"${text}"}]`,

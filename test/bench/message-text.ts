@@ -26,8 +26,8 @@ const texts = Array.from({ length: 512 }, () => makeText(random.int(bytesMin, by
 
 export const textOf = (index: number): string => texts[index % texts.length] as string;
 
-/** A text of the same lengths that begins with a time, for measuring latency where it arrives. */
-export function timedText(index: number, sentAtMs: number): string {
+/** A text that begins with a time, for measuring latency where it arrives. `times`: of the usual length. */
+export function timedText(index: number, sentAtMs: number, times = 1): string {
   const time = `${sentAtMs.toFixed(2)} `;
-  return time + textOf(index).slice(time.length);
+  return time + textOf(index).repeat(times).slice(time.length);
 }
