@@ -97,6 +97,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     undo.unshift(() => watch.stop());
     health.add('node', () => (lifecycle.state === 'up' ? 'up' : { down: `is ${lifecycle.state}` }));
     health.add('loop', () => watch.state());
+    health.add('wire', () => wire.health());
     const revocations = await readRevocations(options, store, clock);
     undo.unshift(() => revocations.stop());
     const guardian = startActors(options, { revocations, system, store, wire, link, clock, lifecycle, load, metrics, health });

@@ -36,6 +36,7 @@ export function createMemoryWireHub(): MemoryWireHub {
       };
       return {
         description: `in this process (${name})`,
+        health: () => (closed ? { degraded: 'is closed: entries of other nodes come by the store' } : 'up'),
         publish(room, entries) {
           if (!closed && entries.length > 0) queueMicrotask(() => deliver(room, entries));
         },

@@ -12,6 +12,8 @@ export interface Wire {
   publish(room: RoomId, entries: readonly Entry[]): void;
   /** Calls `onEntries` for entries published by other nodes; not for one's own. `wants` is asked first, so that rooms without local readers cost nothing. */
   subscribe(wants: (room: RoomId) => boolean, onEntries: (room: RoomId, entries: readonly Entry[]) => void): () => void;
+  /** For /readyz. Never `down`: without a wire events come later, by the store. Quick; asks nobody. */
+  health(): 'up' | { readonly degraded: string };
   readonly description: string;
   close(): Promise<void>;
 }

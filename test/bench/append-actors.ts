@@ -20,7 +20,7 @@ export async function runActors(request: DriveRequest): Promise<AppendRun> {
   const rooms = spawnRooms(system.root, {
     log: store.log,
     userRooms: store.userRooms,
-    wire: { publish: () => {}, subscribe: () => () => {}, description: 'none', close: async () => {} },
+    wire: { publish: () => {}, subscribe: () => () => {}, health: () => 'up', description: 'none', close: async () => {} },
     encoder: createFrameEncoder(),
     clock: systemClock,
     settings: roomSettings,

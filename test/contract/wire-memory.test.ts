@@ -67,6 +67,13 @@ describe('the wire in memory', () => {
     expect(heard).toBe(5);
   });
 
+  it('says that it is up, and degraded once it is closed: never down, since nothing depends on it', async () => {
+    const wire = createMemoryWireHub().join('one');
+    expect(wire.health()).toBe('up');
+    await wire.close();
+    expect(wire.health()).toEqual({ degraded: expect.stringContaining('closed') });
+  });
+
   it('stops at the end of a subscription and of a wire, and alone hears nothing', async () => {
     const hub = createMemoryWireHub();
     const [one, two] = [hub.join('1'), hub.join('2')];

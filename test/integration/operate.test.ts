@@ -104,7 +104,7 @@ describe('who may ask', () => {
     expect(JSON.parse(ready.body)).toEqual({
       status: 'ready',
       reasons: [],
-      parts: expect.objectContaining({ node: 'up', loop: 'up', actors: 'up' }),
+      parts: expect.objectContaining({ node: 'up', loop: 'up', actors: 'up', wire: 'up', presence: 'up' }),
     });
     expect(ready.body).not.toMatch(/\d+\.\d+|\//);
     expect(JSON.parse((await rawRequest(url, 'GET', '/version')).body)).toEqual({
