@@ -90,6 +90,7 @@ export interface RoomDeps {
   readonly owner: ActorRef<RoomIdle>;
 }
 
+const notAvailable = refuse('ROOM_UNAVAILABLE', 'the room is not available on this node; send again with the same cid', 1_000);
 /** Of the commands that may wait for their append: a line says so. */
 const pendingHighRatio = 0.8;
 /** Who may wait to be judged while the room is loaded. More: BUSY. */
@@ -239,8 +240,13 @@ class RoomActor {
     return state;
   };
 
+  /** It waited for a room that ended, or is what the room failed on. */
+  readonly unhandled = (msg: RoomMessage): void => {
+    if ('replyTo' in msg) tell(msg.replyTo, { ok: false, refusal: notAvailable });
+  };
+
   readonly stopped = (_state: RoomActorState | undefined, reason: 'stopped' | 'crashed'): void => {
-    const refusal = refuse('ROOM_UNAVAILABLE', 'the room is not available on this node; send again with the same cid', 1000);
+    const refusal = notAvailable;
     this.answers.refuseAll(refusal);
     this.refuseTypists(refusal);
     this.marks.end(refusal, this.deps.clock.nowMs());
@@ -596,7 +602,7 @@ export const roomRestarts = { restartsMax: 3, windowMs: 10_000, backoffMs: 50, b
 export const roomMailboxMax = 10_000;
 
 export function spawnRoom(parent: ActorRef<never>, room: RoomId, deps: RoomDeps): ActorRef<RoomCommand> {
-  const { start, receive, turnEnd, stopped, describe } = new RoomActor(room, deps);
-  const behaviour = { kind: 'room', start, receive, turnEnd, stopped, describe };
+  const { start, receive, turnEnd, unhandled, stopped, describe } = new RoomActor(room, deps);
+  const behaviour = { kind: 'room', start, receive, turnEnd, unhandled, stopped, describe };
   return spawn<RoomActorState, RoomMessage>(parent, behaviour, { name: room, mailboxMax: roomMailboxMax, restarts: roomRestarts });
 }

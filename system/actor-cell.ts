@@ -138,7 +138,7 @@ export class ActorCell extends ActorNode<ActorCell> implements Target, LifeHost 
         for (let handled = 0; handled < turnMessagesMax && this.#mailbox.size > 0; handled += 1) {
           step = this.#mailbox.shift();
           counts.handled += 1;
-          this.#state = settled(behaviour.receive(this.#state, step, life));
+          this.#state = this.#receive(step, life);
           if (this.#failure || this.#selfStop || this.#phase !== 'up' || clock.nowMs() >= endMs) break;
         }
         if (!behaviour.turnEnd || this.#failure || this.#phase !== 'up') return;
@@ -147,6 +147,25 @@ export class ActorCell extends ActorNode<ActorCell> implements Target, LifeHost 
       },
       () => typeOfMessage(step),
     );
+  }
+
+  #receive(msg: unknown, life: Life): unknown {
+    try {
+      return settled(this.#behaviour.receive(this.#state, msg, life));
+    } catch (cause) {
+      this.#giveUp(msg);
+      throw cause;
+    }
+  }
+
+  /** Whoever waits for an answer to this message is told by the actor's own code. */
+  #giveUp(msg: unknown): void {
+    try {
+      this.#behaviour.unhandled?.(msg);
+    } catch (cause) {
+      this.runtime.counts.crashes += 1;
+      this.report({ ev: 'actor.crash', cause, msgType: '(unhandled)', decision: 'drop' });
+    }
   }
 
   /** The first start (inside spawn) and each restart. */
@@ -298,6 +317,7 @@ export class ActorCell extends ActorNode<ActorCell> implements Target, LifeHost 
   #dropRest(): void {
     const rest = this.#mailbox.clear();
     this.dropped += rest.length;
+    for (const msg of rest) this.#giveUp(msg);
     for (const [type, count] of countByType(rest)) this.runtime.deadLetter(this, 'dropped', type, { count });
   }
 

@@ -45,6 +45,11 @@ export interface Behaviour<S, M> {
   receive(state: S, msg: M, ctx: Ctx<M>): S;
   /** Once after the messages gathered for this turn were handled: the batching point. */
   turnEnd?(state: S, ctx: Ctx<M>): S;
+  /**
+   * An accepted message that will not be handled: it waited when the actor stopped, or its handling threw. For telling whoever waits
+   * for an answer; it may have been told already, where the handling threw late. Called before `stopped`.
+   */
+  unhandled?(msg: M): void;
   /** The last call, exactly once, also when `start` never succeeded (state undefined). crashed: restarts used up. */
   stopped?(state: S | undefined, reason: 'stopped' | 'crashed'): void;
   /** Extra fields for supervision log lines, e.g. `{ room }`. Ids and counts only. */

@@ -54,6 +54,44 @@ const recorder = (events: unknown[], over: Partial<Behaviour<number, Msg>> = {})
 });
 
 describe('crash and restart', () => {
+  it('tells of each message that will not be handled: the one it failed on, and those that wait when it stops for good', async () => {
+    const { system, clock } = newSystem();
+    const events: unknown[] = [];
+    const unhandled = (msg: Msg) => void events.push(['unhandled', msg]);
+    const ref = spawn(system, recorder(events, { unhandled }), { name: 'r', mailboxMax: 100, restarts: { ...restarts, restartsMax: 1 } });
+    for (const msg of [1, 'crash', 2, 'crash', 3, 4] as const) tell(ref, msg);
+    await turns();
+    clock.advance(100);
+    await turns();
+    expect(events).toEqual([
+      'start',
+      1,
+      ['unhandled', 'crash'],
+      'start',
+      2,
+      ['unhandled', 'crash'],
+      ['unhandled', 3],
+      ['unhandled', 4],
+      ['crashed', 1],
+    ]);
+  });
+
+  it('goes on when what it says of an unhandled message throws', async () => {
+    const { system, clock } = newSystem();
+    const events: unknown[] = [];
+    const unhandled = () => {
+      throw new Error('in unhandled');
+    };
+    const ref = spawn(system, recorder(events, { unhandled }), { name: 'r', ...sturdy });
+    tell(ref, 'crash');
+    tell(ref, 7);
+    await turns();
+    clock.advance(100);
+    await turns();
+    expect(events).toEqual(['start', 'start', 7]);
+    expect(system.stats().crashes).toBe(2);
+  });
+
   it('restarts after a back-off that doubles up to its bound, and stops for good when the restarts are used up', async () => {
     const { system, clock } = newSystem();
     const events: unknown[] = [];

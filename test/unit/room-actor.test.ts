@@ -524,6 +524,19 @@ describe('bounds and ends', () => {
     expect(on.rooms.activeCount()).toBe(0);
   });
 
+  it('answers whoever waits in the mailbox of a room that fails for good', async () => {
+    const on = stage();
+    const alice = on.connect('alice');
+    await alice.done(create('lobby'));
+    for (let crash = 0; crash < 4; crash += 1) on.rooms.sendIfActive(lobby, poison<RoomCommand>('room.hint'));
+    const waiting = alice.ask({ type: 'history.get', room: lobby, range: { before: 9, limit: 5 } });
+    for (let crash = 0; crash < 4; crash += 1) {
+      await turns(4);
+      on.clock.advance(1_000);
+    }
+    expect(await waiting).toMatchObject({ ok: false, refusal: { code: 'ROOM_UNAVAILABLE', retryable: true } });
+  });
+
   it('says BUSY when too many rooms are active, and makes space', async () => {
     const on = stage({ roomsActiveMax: 2 });
     const alice = on.connect('alice');
