@@ -5,20 +5,14 @@
  * With --expires it always signs, since the node's endpoint decides on the time itself. stdout holds the token only.
  */
 import { parseArgs } from 'node:util';
-import jwt from 'jsonwebtoken';
 import { loadConfig } from '../config/load.ts';
-import { systemClock } from './clock.ts';
 import { isUserId } from './ids.ts';
+import { type Subject, signHere } from './token-signing.ts';
 
 const usage = 'usage: npm run token -- USER [--name "Full Name"] [--url http://127.0.0.1:3000] [--expires 1h]';
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 const requestTimeoutMs = 5_000;
 const lifetimeDefault = '1h';
-
-interface Subject {
-  readonly user: string;
-  readonly name?: string;
-}
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -30,10 +24,10 @@ async function main(): Promise<void> {
   if (!isUserId(user)) throw new Error('USER must match [A-Za-z0-9_-]{1,64}');
   const lifetimeS = seconds(values.expires ?? lifetimeDefault);
   const subject: Subject = { user, ...(values.name !== undefined && { name: values.name }) };
-  if (values.expires !== undefined) return print(sign(subject, lifetimeS, '--expires signs the token here'));
+  if (values.expires !== undefined) return print(await sign(subject, lifetimeS, '--expires signs the token here'));
   const url = values.url ?? (await defaultUrl());
   const answer = await ask(url, subject);
-  print('token' in answer ? answer.token : sign(subject, lifetimeS, answer.failure));
+  print('token' in answer ? answer.token : await sign(subject, lifetimeS, answer.failure));
 }
 
 const print = (token: string): void => void process.stdout.write(`${token}\n`);
@@ -61,16 +55,13 @@ async function ask(url: string, subject: Subject): Promise<{ readonly token: str
 }
 
 /** The same claims as the node's own development tokens. */
-function sign({ user, name }: Subject, lifetimeS: number, why: string): string {
+async function sign(subject: Subject, lifetimeS: number, why: string): Promise<string> {
   const config = loadConfig();
-  if (config.jwt.kind !== 'secret')
-    throw new Error(`${why}\nTo sign one here, set CHAT_JWT_SECRET or CHAT_JWT_SECRET_FILE as the node has it.`);
-  if (lifetimeS > config.tokenLifetimeMaxS)
+  if (config.jwt.kind === 'secret' && lifetimeS > config.tokenLifetimeMaxS)
     throw new Error(`--expires: the node refuses tokens of more than ${config.tokenLifetimeMaxS} s`);
-  const { secret, algorithm, issuer, audience } = config.jwt;
-  const iat = Math.floor(systemClock.wallMs() / 1_000);
-  const claims = { sub: user, iat, exp: iat + lifetimeS, ...(name !== undefined && { name }) };
-  return jwt.sign(claims, secret, { algorithm, ...(issuer !== undefined && { issuer }), ...(audience !== undefined && { audience }) });
+  const token = await signHere(config, subject, lifetimeS);
+  if (token === undefined) throw new Error(`${why}\nTo sign one here, set CHAT_JWT_SECRET or CHAT_JWT_SECRET_FILE as the node has it.`);
+  return token;
 }
 
 function seconds(text: string): number {
