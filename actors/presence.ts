@@ -99,7 +99,7 @@ class PresenceActor implements Presence {
     this.buckets = spawnBuckets(home);
     this.userDeps = { link: deps.link, linkLife: () => (this.isLive ? this.life : undefined), owner: this.ref };
     deps.link.listen({ onStates: (states) => this.onStates(states), onLive: (isLive, why) => this.onLive(isLive, why) });
-    if (deps.link.state === 'live') this.onLive(true, 'the link was live before');
+    if (deps.link.state === 'live') this.onLive(true, 'it was live from the start');
   }
 
   private readonly start = (ctx: Ctx<PresenceMessage>): PresenceActor => {

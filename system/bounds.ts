@@ -172,6 +172,11 @@ export const bounds = {
     seenIn: 'playhouse_link_waiting',
   },
   'One line to or from the state server': { bound: kB(stateLineBytesMax), whenFull: 'the connection is closed', seenIn: 'log: link.down' },
+  'Users known': {
+    bound: setting('presenceUsersMax'),
+    whenFull: 'presence:watch of further users is refused; who connects is not',
+    seenIn: 'playhouse_presence_users',
+  },
   'Questions between actors': { bound: count(asksInFlightMax, 'in flight'), whenFull: 'the asker is told BUSY' },
   Revocations: { bound: count(revocationsMax, 'in force'), whenFull: 'refused, with the advice to revoke everybody' },
   'One log line': { bound: kB(lineBytesMax), whenFull: 'its first fields are kept, short, with cutFromBytes' },

@@ -4,7 +4,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { briefMs, flapWindowMs, type PresenceView } from '../../actors/user-state.ts';
 import { tell } from '../../system/actor.ts';
-import type { RoomId, UserId } from '../../system/ids.ts';
+import type { RoomId, SessionId, UserId } from '../../system/ids.ts';
 import type { StateLink } from '../../system/state/state-link.ts';
 import { createMemoryStateHub } from '../../system/state/state-link-memory.ts';
 import { create, join, open, poison, type Stage, type StageClient, type StageOptions, send, startStage } from '../support/actor-stage.ts';
@@ -118,6 +118,23 @@ describe('a place', () => {
     await eve.ask(open('secret'));
     await turns(6);
     expect(told(eve)).toEqual([]);
+    expect(await watch(eve, 'bob')).toEqual([{ user: 'bob', state: 'online' }]);
+  });
+
+  it('is told no more to somebody who asks to open the room again and again while being removed from it', async () => {
+    const on = await stage();
+    const [alice, bob, eve] = [on.connect('alice'), on.connect('bob'), on.connect('eve')];
+    await alice.done(create('lobby'));
+    for (const who of [bob, eve]) await who.done(join('lobby'));
+    for (const who of [alice, bob, eve]) await who.done(open('lobby'));
+    await watch(eve, 'bob');
+    const kick = alice.done({ type: 'room.kick', room: 'lobby' as RoomId, user: 'eve' as UserId });
+    for (let turn = 0; turn < 10; turn += 1) {
+      eve.handle.command(open('lobby'), () => {});
+      await turns(1);
+    }
+    await kick;
+    await turns(6);
     expect(await watch(eve, 'bob')).toEqual([{ user: 'bob', state: 'online' }]);
   });
 
@@ -343,6 +360,31 @@ describe('a crash', () => {
       expect(on.lost).toEqual([]);
     },
   );
+
+  it('of presence on the news that the link is down leaves nobody online who is only known from elsewhere', async () => {
+    const hub = createMemoryStateHub();
+    const link = hub.join('node-1');
+    let isArmed = false;
+    const failing: StateLink = new Proxy(link, {
+      get(target, name) {
+        if (name === 'state' && isArmed) {
+          isArmed = false;
+          throw new Error('state broke');
+        }
+        const value = Reflect.get(target, name) as unknown;
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const on = await stage({ presence: { link: failing } });
+    hub.join('node-2').put({ session: 's' as SessionId, user: 'dora' as UserId, place: 'home' });
+    const alice = on.connect('alice');
+    expect(await watch(alice, 'dora')).toEqual([{ user: 'dora', state: 'online' }]);
+    isArmed = true;
+    hub.stop('gone');
+    await pass(on, 100);
+    expect(events(on, 'actor.crash')).toMatchObject([{ kind: 'presence', msgType: 'presence.linked' }]);
+    expect(told(alice)).toEqual(['dora unknown']);
+  });
 
   it('of presence again and again makes the node give up', async () => {
     const on = await stage();
