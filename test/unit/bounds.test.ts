@@ -72,7 +72,7 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
   'One payload': ['unit/client-protocol.test.ts', 'bounds the number of values, wherever they are'],
   'One HTTP request': ['integration/bounds.test.ts', 'too many headers are 431, too large a body is 413'],
   'Users watched': ['unit/presence.test.ts', 'beyond the bounds of the node is refused and the one before stays'],
-  'Users known': ['test/unit/presence.test.ts', 'beyond the bounds of the node is refused and the one before stays'],
+  'Users known': ['unit/presence.test.ts', 'beyond the bounds of the node is refused and the one before stays'],
   'Changes the state server was not told of': [
     'unit/link-state.test.ts',
     'tells everything again, and stays live, when more changed than may wait',
