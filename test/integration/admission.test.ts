@@ -12,6 +12,7 @@ import { openMemoryStore } from '../../system/store/room-store-memory.ts';
 import { withOverrides } from '../support/actor-stage.ts';
 import { ask, client, closeClients, connected, refusal, waitUntil } from '../support/gateway-client.ts';
 import { startTestGateway, type TestGateway, tokenOf, tokens } from '../support/gateway-fixtures.ts';
+import { noRates } from '../support/test-config.ts';
 import { shared, signToken, startTestNode, stopNodes } from '../support/test-nodes.ts';
 
 const gateways: TestGateway[] = [];
@@ -223,9 +224,7 @@ describe('a storm', () => {
       },
     });
     const store: RoomStore = { ...memory, log };
-    const many = 1_000_000;
-    const rates = { commandsPerSecondMax: many, commandsBurstMax: many, userCommandsPerSecondMax: many, userCommandsBurstMax: many };
-    const node = await startTestNode({ userConnectionsMax: 1_000, handshakesMax: 1_000, ...rates }, shared(store));
+    const node = await startTestNode({ userConnectionsMax: 1_000, handshakesMax: 1_000, ...noRates }, shared(store));
     const alice = await connected(client(node.url, { auth: { token: signToken('alice') } }));
     await ask(alice, 'room:create', { kind: 'group', id: 'lobby', public: true });
     // More than a room keeps in memory.

@@ -13,6 +13,7 @@ import { type Draft, entriesAfter, room as roomId, user } from '../support/entri
 import { ask, client, closeClients, connected, type WireReply } from '../support/gateway-client.ts';
 import { tokenOf } from '../support/gateway-fixtures.ts';
 import { type InProcess, startInProcess, stopNodes } from '../support/node-in-process.ts';
+import { noRates } from '../support/test-config.ts';
 
 /** Who they are to the room, and their name. max is a member who does nothing, mel a second moderator. */
 const people = { stranger: 'sam', left: 'lefty', kicked: 'kim', member: 'mick', moderator: 'mona', owner: 'olive' } as const;
@@ -213,7 +214,7 @@ async function newRoom(isPublic: boolean): Promise<string> {
 }
 
 beforeAll(async () => {
-  node = await startInProcess({ commandsPerSecondMax: 1_000_000, commandsBurstMax: 1_000_000 });
+  node = await startInProcess(noRates);
   for (const standing of standings) {
     const socket = await connected(client(node.url, { auth: { token: tokenOf(people[standing]) } }));
     sockets[standing] = socket;

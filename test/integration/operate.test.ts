@@ -7,6 +7,7 @@ import { ask, client, closeClients, connected, readingOf } from '../support/gate
 import { tokenOf, tokenWith } from '../support/gateway-fixtures.ts';
 import { startInProcess, stopNodes } from '../support/node-in-process.ts';
 import { rawRequest } from '../support/raw-request.ts';
+import { noRates } from '../support/test-config.ts';
 
 afterEach(async () => {
   closeClients();
@@ -119,10 +120,7 @@ describe('who may ask', () => {
 describe('GET /readyz', () => {
   it('is 503 while the node drains, with the reason, and health goes on', async () => {
     const { url, node } = await startInProcess({
-      commandsPerSecondMax: 1_000_000,
-      commandsBurstMax: 1_000_000,
-      userCommandsPerSecondMax: 1_000_000,
-      userCommandsBurstMax: 1_000_000,
+      ...noRates,
     });
     const ada = await connected(client(url, { auth: { token: tokenOf('ada') } }));
     await ask(ada, 'room:create', { kind: 'group', id: 'lobby' });

@@ -11,6 +11,7 @@ import { createMemoryWireHub } from '../../system/wire/wire-memory.ts';
 import { ask, client, closeClients, connected, readingOf, waitUntil } from '../support/gateway-client.ts';
 import { tokenOf } from '../support/gateway-fixtures.ts';
 import { startInProcess, stopNodes } from '../support/node-in-process.ts';
+import { noRates } from '../support/test-config.ts';
 
 const chats: ChatClient[] = [];
 afterEach(async () => {
@@ -145,8 +146,7 @@ describe('a client that does not read', () => {
     const { url } = await startInProcess({
       outboxBytesMax: 40_000,
       textBytesMax: 16_384,
-      commandsBurstMax: 10_000,
-      commandsPerSecondMax: 10_000,
+      ...noRates,
     });
     const visitors = Array.from({ length: 10 }, (_, index) => `u${index}`);
     const alice = await watcher(url, 'alice', ['bob', ...visitors]);

@@ -7,6 +7,7 @@ import { afterEach, expect, it } from 'vitest';
 import type { Config } from '../../config/schema.ts';
 import type { WireEntry } from '../../gateway/client-protocol.ts';
 import { ask, client, closeClients, connected, readingOf, waitUntil } from '../support/gateway-client.ts';
+import { noRates } from '../support/test-config.ts';
 import { signToken, startTestNode, stopNodes, type TestNode } from '../support/test-nodes.ts';
 
 afterEach(async () => {
@@ -21,8 +22,7 @@ const outboxBytesMax = 150_000;
 const settings: Partial<Config> = {
   outboxBytesMax,
   outboxFramesMax: 200,
-  commandsPerSecondMax: 1_000_000,
-  commandsBurstMax: 1_000_000,
+  ...noRates,
   pingIntervalMs: 60_000,
   pingTimeoutMs: 60_000,
 };

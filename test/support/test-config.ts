@@ -19,3 +19,14 @@ const defaults = loadConfig(
 export function testConfig(overrides: Partial<Config> = {}): Config {
   return Object.freeze({ ...defaults, ...overrides });
 }
+
+const many = 1_000_000;
+/** For tests that say much at once and are not about rates. */
+export const noRates = {
+  commandsPerSecondMax: many,
+  commandsBurstMax: many,
+  userCommandsPerSecondMax: many,
+  userCommandsBurstMax: many,
+  addressCommandsPerSecondMax: many,
+  addressCommandsBurstMax: many,
+} as const satisfies Partial<Config>;
