@@ -107,7 +107,7 @@ describe('the regular expressions of the sources', () => {
   it('are found by the scan', () => {
     expect(found.length).toBeGreaterThan(20);
     const wheres = new Set(found.map(({ where }) => where));
-    for (const file of ['system/ids.ts', 'gateway/handshake.ts', 'gateway/token.ts', 'config/schema.ts', 'system/supervision.ts'])
+    for (const file of ['system/ids.ts', 'gateway/handshake.ts', 'gateway/token.ts', 'config/schema.ts', 'system/cause.ts'])
       expect(wheres, file).toContain(file);
     expect(found.map(({ source }) => source)).toContain('^[A-Za-z0-9_-]{1,64}$');
     // One that is made of anything else than a template would not be seen.
