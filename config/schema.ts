@@ -213,7 +213,7 @@ export const settings = {
     description: 'Largest text of a message, in UTF-8. Above: PAYLOAD_TOO_LARGE.',
   }),
   outboxBytesMax: integer({
-    default: 1_000_000,
+    default: 524_288,
     unit: 'bytes',
     min: 4_096,
     max: 1_000_000_000,
@@ -221,7 +221,7 @@ export const settings = {
       'Most that waits for one socket. Above: delivery of rooms pauses and catches up from the log; above for CHAT_SLOW_CONSUMER_MS: SLOW_CONSUMER.',
   }),
   outboxFramesMax: integer({
-    default: 1_000,
+    default: 512,
     unit: 'frames',
     min: 1,
     max: 1_000_000,
