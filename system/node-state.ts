@@ -47,7 +47,7 @@ export async function openNodeState(
   const proof = secret !== undefined && { secret };
   const server = await startStateServer({ host, port, clock, log, ...proof });
   const link = createTcpStateLink({ ...me, address: { host: loopbackFor[server.host] ?? server.host, port: server.port }, ...proof });
-  await isLive(link, clock);
+  await becomesLive(link, clock);
   return {
     link,
     description: `state server in this process, ${server.description}`,
@@ -58,7 +58,7 @@ export async function openNodeState(
   };
 }
 
-function isLive(link: StateLink, clock: Clock): Promise<void> {
+function becomesLive(link: StateLink, clock: Clock): Promise<void> {
   return new Promise((resolve) => {
     const cancel = clock.after(ownLiveMs, resolve);
     link.listen({
