@@ -177,7 +177,8 @@ export type DeliveryInput =
   | { readonly type: 'refused'; readonly reader: ReaderId; readonly after: number }
   | { readonly type: 'ready'; readonly reader: ReaderId };
 
-export type RoomEffect =
+/** What reads the store or appends to it. */
+export type StoreEffect =
   /** Head, then the control entries up to it. -> loaded | loadFailed */
   | { readonly type: 'load' }
   /** -> appendDone */
@@ -196,7 +197,10 @@ export type RoomEffect =
   /** Entries after `after`, for one reader. -> rangeRead | rangeFailed */
   | { readonly type: 'range'; readonly reader: ReaderId; readonly after: number; readonly limit: number }
   /** The last page of messages, folded with the changes up to `upTo`. -> pageRead | pageFailed */
-  | { readonly type: 'page'; readonly reader: ReaderId; readonly limit: number; readonly upTo: number }
+  | { readonly type: 'page'; readonly reader: ReaderId; readonly limit: number; readonly upTo: number };
+
+export type RoomEffect =
+  | StoreEffect
   /** Answer this history request from the log, folded up to `upTo`. No input follows. */
   | { readonly type: 'history'; readonly key: number; readonly range: Range; readonly upTo: number }
   /** A member has read up to this entry, which exists. No input follows. */

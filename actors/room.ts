@@ -7,26 +7,27 @@
  */
 import { type ActorRef, acceptedCount, type Ctx, report, spawn, tell } from '../system/actor.ts';
 import type { Clock } from '../system/clock.ts';
-import { LogCorrupt, type Refusal, refuse } from '../system/errors.ts';
+import { LogCorrupt, refuse } from '../system/errors.ts';
 import type { RoomId, UserId } from '../system/ids.ts';
 import { type Entry, isMessage } from '../system/store/entry.ts';
-import type { AppendOutcome, Range, RoomLog } from '../system/store/room-log.ts';
+import type { Range, RoomLog } from '../system/store/room-log.ts';
 import type { StandingMark, UserRooms } from '../system/store/user-rooms.ts';
 import type { Wire } from '../system/wire/wire.ts';
 import type { Answer } from './client-command.ts';
 import type { ClientSink, FrameEncoder } from './client-sink.ts';
 import { formOf, RoomAnswers } from './room-answers.ts';
-import { appendWithMemberships } from './room-appender.ts';
 import type { WriteCommand } from './room-fold.ts';
-import { readFacts, readPage, readRoom } from './room-history.ts';
+import { readPage } from './room-history.ts';
 import { RoomMarks } from './room-marks.ts';
 import type { RoomNotices } from './room-notices.ts';
-import type { AnsweredOutcome, ReaderId, RoomEffect, RoomInput, RoomSettings, Time } from './room-protocol.ts';
+import type { AnsweredOutcome, ReaderId, RoomEffect, RoomInput, RoomSettings, StoreEffect, Time } from './room-protocol.ts';
 import { type ReaderGone, RoomReaders } from './room-readers.ts';
 import { RoomReads } from './room-reads.ts';
 import { RoomState } from './room-state.ts';
+import { callStore, isStoreEffect } from './room-store-effects.ts';
 import { noLoad, type RoomLoad, type RoomTally } from './room-tally.ts';
-import { TypingState } from './typing-state.ts';
+import { RoomTyping, showsSignals } from './room-typing.ts';
+import { WriteGather } from './write-gather.ts';
 
 // ---- protocol ----
 
@@ -64,7 +65,6 @@ type RoomInternal =
   | { readonly type: 'room.unmarked'; readonly error: unknown }
   | { readonly type: 'room.wake' };
 type RoomMessage = RoomCommand | RoomInternal;
-type TypingCommand = Extract<RoomCommand, { type: 'room.typing' }>;
 
 /** The passivation handshake: idle, having accepted so many messages. The owner removes it only if no more came since. */
 export interface RoomIdle {
@@ -93,23 +93,16 @@ export interface RoomDeps {
 const notAvailable = refuse('ROOM_UNAVAILABLE', 'the room is not available on this node; send again with the same cid', 1_000);
 /** Of the commands that may wait for their append: a line says so. */
 const pendingHighRatio = 0.8;
-/** Who may wait to be judged while the room is loaded. More: BUSY. */
-export const typistsWaitingMax = 256;
 /** Early events of all rooms of the node together. Above it an event is only a hint, and what it held is read from the log. */
 export const nodeReorderBytesMax = 64 * 1024 * 1024;
-/** Members of a room up to which it shows who types and who has read what; beyond, that would outnumber what is said. */
-const signalsMembersMax = 100;
 
 // ---- state ----
 
 interface RoomActorState {
   readonly machine: RoomState;
-  readonly typing: TypingState;
   readonly reads: RoomReads;
   readonly inputs: RoomInput[];
-  /** Commands gathered for the next append, while the node is busy. */
-  writes: RoomInput[];
-  isGathering: boolean;
+  readonly writes: WriteGather;
   /** Opens made for readers of the life before, by key. */
   readonly reopening: Map<number, ReaderId>;
   wakeAtMs: number;
@@ -128,10 +121,9 @@ class RoomActor {
   private readonly readers: RoomReaders;
   private readonly answers: RoomAnswers;
   private readonly marks: RoomMarks;
+  private readonly typing: RoomTyping;
   private load: RoomLoad = noLoad;
   private isPendingHigh = false;
-  /** They typed while the room was being loaded. */
-  private typists: TypingCommand[] = [];
 
   constructor(room: RoomId, deps: RoomDeps) {
     this.room = room;
@@ -139,6 +131,7 @@ class RoomActor {
     this.readers = new RoomReaders(room, deps.encoder);
     this.answers = new RoomAnswers(room);
     this.marks = new RoomMarks(room, deps);
+    this.typing = new RoomTyping(this.readers);
   }
 
   readonly start = (ctx: Ctx<RoomMessage>): RoomActorState => {
@@ -147,11 +140,9 @@ class RoomActor {
     this.isFirstLife = false;
     const state: RoomActorState = {
       machine: new RoomState(settings, this.deps.tally.counters),
-      typing: new TypingState(),
       reads: new RoomReads(this.deps.log, this.room, this.deps.clock),
       inputs: [{ type: 'start' }],
-      writes: [],
-      isGathering: false,
+      writes: new WriteGather(),
       reopening: new Map(),
       wakeAtMs: Number.POSITIVE_INFINITY,
       cancelWake: () => {},
@@ -177,7 +168,7 @@ class RoomActor {
         this.onHistory(state, msg);
         return state;
       case 'room.typing':
-        this.onTyping(state, msg, ctx.nowMs());
+        this.typing.take(msg, state.machine, ctx.nowMs());
         return state;
       case 'room.mark': {
         const { user, seq, from, replyTo } = msg;
@@ -204,17 +195,17 @@ class RoomActor {
       case 'room.corrupt':
         throw msg.error;
       case 'room.gathered':
-        state.isGathering = false;
+        state.writes.release();
         return state;
       case 'room.wake':
         state.wakeAtMs = Number.POSITIVE_INFINITY;
         state.inputs.push({ type: 'tick' });
         state.reads.expire(ctx.nowMs());
         this.marks.expire(ctx.nowMs());
-        if (state.typing.expire(ctx.nowMs())) this.readers.showTyping(state.typing.users());
+        this.typing.expire(ctx.nowMs());
         return state;
       case 'room.marked':
-        this.marks.wrote(msg.standing, state.machine.headN, this.readers, !this.showsSignals(state));
+        this.marks.wrote(msg.standing, state.machine.headN, this.readers, !showsSignals(state.machine));
         return state;
       case 'room.unmarked':
         this.marks.failed(msg.error);
@@ -231,7 +222,7 @@ class RoomActor {
       this.deliver(state);
     } while (state.inputs.length > 0);
     if (ctx.nowMs() >= (this.marks.writeAtMs() ?? Number.POSITIVE_INFINITY)) this.writeMarks(ctx);
-    if (this.typists.length > 0 && state.machine.isLoaded) this.judgeTypists(state, ctx.nowMs());
+    this.typing.judgeWaiting(state.machine, ctx.nowMs());
     this.considerLeaving(state, ctx);
     this.arm(state, ctx);
     const { pendingCount, earlyBytes } = state.machine;
@@ -248,7 +239,7 @@ class RoomActor {
   readonly stopped = (_state: RoomActorState | undefined, reason: 'stopped' | 'crashed'): void => {
     const refusal = notAvailable;
     this.answers.refuseAll(refusal);
-    this.refuseTypists(refusal);
+    this.typing.restart(refusal);
     this.marks.end(refusal, this.deps.clock.nowMs());
     if (reason === 'crashed') this.readers.dismissAll();
     this.tellLoad(noLoad);
@@ -285,7 +276,7 @@ class RoomActor {
   private recover(state: RoomActorState): void {
     const refusal = refuse('INTERNAL', 'the room failed while it worked on this; send again with the same cid');
     this.answers.refuseAll(refusal);
-    this.refuseTypists(refusal);
+    this.typing.restart(refusal);
     this.marks.restart(refusal);
     for (const { id, user, cursor } of this.readers.restart()) {
       const key = this.answers.newKey();
@@ -301,25 +292,21 @@ class RoomActor {
     state.inputs.push({ type: 'close', reader: id });
   }
 
-  /**
-   * A busy node gathers: fewer appends, and with each of them fewer and larger frames, whose first bytes are the senders' answers.
-   * The wait is a pipe and not a timer, so that whoever drains this actor waits for what was gathered.
-   */
-  private takeWrites(state: RoomActorState, ctx: Ctx<RoomMessage>): void {
-    if (state.writes.length === 0 || (state.isGathering && state.writes.length < this.deps.settings.batchEntriesMax)) return;
-    state.inputs.push(...state.writes);
-    state.writes = [];
+  /** The wait of a busy node is a pipe and not a timer, so that whoever drains this actor waits for what is held. */
+  private takeWrites({ inputs, writes }: RoomActorState, ctx: Ctx<RoomMessage>): void {
+    const taken = writes.take(this.deps.settings.batchEntriesMax);
+    if (taken.length === 0) return;
+    inputs.push(...taken);
     const gatherMs = this.deps.gatherMs();
-    if (state.isGathering || gatherMs < 1) return;
-    state.isGathering = true;
-    const gathered = new Promise<void>((resolve) => this.deps.clock.after(gatherMs, resolve));
-    const done = (): RoomMessage => ({ type: 'room.gathered' });
-    ctx.pipe(gathered, done, done);
+    if (gatherMs < 1 || !writes.hold()) return;
+    const released = new Promise<void>((resolve) => this.deps.clock.after(gatherMs, resolve));
+    const gathered = (): RoomMessage => ({ type: 'room.gathered' });
+    ctx.pipe(released, gathered, gathered);
   }
 
   private onWrite(state: RoomActorState, { command, replyTo }: Extract<RoomCommand, { type: 'room.write' }>): void {
     const key = this.answers.owe({ replyTo, user: command.by, form: formOf(command) });
-    state.writes.push({ type: 'command', key, command });
+    state.writes.add({ type: 'command', key, command });
   }
 
   private onHistory(state: RoomActorState, { user, range, replyTo }: Extract<RoomCommand, { type: 'room.history' }>): void {
@@ -338,36 +325,7 @@ class RoomActor {
     const removed = this.readers.remove(id);
     if (!removed) return;
     state.inputs.push({ type: 'close', reader: id });
-    if (!removed.isElsewhere && state.typing.end(removed.user)) this.readers.showTyping(state.typing.users());
-  }
-
-  private judgeTypists(state: RoomActorState, nowMs: number): void {
-    for (const msg of this.typists.splice(0)) this.onTyping(state, msg, nowMs);
-  }
-
-  private refuseTypists(refusal: Refusal): void {
-    for (const { replyTo } of this.typists.splice(0)) tell(replyTo, { ok: false, refusal });
-  }
-
-  private onTyping(state: RoomActorState, msg: TypingCommand, nowMs: number): void {
-    const { fold, isLoaded } = state.machine;
-    // Nobody is known yet: whoever is judged now is told what a stranger is told.
-    if (!isLoaded) {
-      if (this.typists.length < typistsWaitingMax) this.typists.push(msg);
-      else tell(msg.replyTo, { ok: false, refusal: refuse('BUSY', 'too many wait for the room to wake up', 250) });
-      return;
-    }
-    if (!fold.isMember(msg.user)) {
-      const code = fold.facts?.public ? 'FORBIDDEN' : 'NOT_FOUND';
-      tell(msg.replyTo, { ok: false, refusal: refuse(code, code === 'FORBIDDEN' ? 'join the room first' : 'no such room') });
-      return;
-    }
-    if (this.showsSignals(state) && state.typing.begin(msg.user, nowMs)) this.readers.showTyping(state.typing.users());
-    tell(msg.replyTo, { ok: true, result: { type: 'done' } });
-  }
-
-  private showsSignals({ machine }: RoomActorState): boolean {
-    return machine.fold.size <= signalsMembersMax;
+    if (!removed.isElsewhere) this.typing.left(removed.user);
   }
 
   /** A member's mark of an entry that exists. */
@@ -393,54 +351,13 @@ class RoomActor {
   // ---- effects ----
 
   private carryOut(state: RoomActorState, effects: readonly RoomEffect[], ctx: Ctx<RoomMessage>): void {
-    const { log, wire } = this.deps;
     const { room } = this;
     for (const effect of effects) {
+      if (isStoreEffect(effect)) {
+        this.callStore(state, effect, ctx);
+        continue;
+      }
       switch (effect.type) {
-        case 'load':
-          this.ask(ctx, readRoom(log, room), (read) => ({ type: 'loaded', ...read }), { type: 'loadFailed' });
-          break;
-        case 'append': {
-          const appended = appendWithMemberships(
-            { log, userRooms: this.deps.userRooms, logger: ctx.log },
-            room,
-            effect.after,
-            effect.entries,
-          );
-          this.ask(ctx, appended, (outcome) => ({ type: 'appendDone', outcome: this.outcomeOf(outcome, ctx) }), {
-            type: 'appendDone',
-            outcome: 'unknown',
-          });
-          break;
-        }
-        case 'resolve': {
-          const reads = Promise.all([log.read(room, { after: effect.after, limit: effect.limit }), log.byCid(room, effect.ids)]);
-          this.ask(ctx, reads, ([entries, found]) => ({ type: 'resolved', entries, found }), { type: 'resolveFailed' });
-          break;
-        }
-        case 'readFacts':
-          this.ask(ctx, readFacts(log, room, effect.targets), (facts) => ({ type: 'factsRead', facts }), { type: 'factsFailed' });
-          break;
-        case 'catchUp': {
-          const read = log.read(room, { after: effect.after, limit: effect.limit });
-          this.ask(ctx, read, (entries) => ({ type: 'caughtUp', entries }), { type: 'catchUpFailed' });
-          break;
-        }
-        case 'range': {
-          const { reader } = effect;
-          const read = state.reads.range(effect.after, effect.limit);
-          this.ask(ctx, read, (entries) => ({ type: 'rangeRead', reader, entries }), { type: 'rangeFailed', reader });
-          break;
-        }
-        case 'page': {
-          const { reader, upTo, limit } = effect;
-          const page = state.reads.page(upTo, limit);
-          this.ask(ctx, page, ({ entries, hasBefore }) => ({ type: 'pageRead', reader, entries, more: hasBefore }), {
-            type: 'pageFailed',
-            reader,
-          });
-          break;
-        }
         case 'history':
           this.answerHistory(effect, ctx);
           break;
@@ -476,7 +393,7 @@ class RoomActor {
           break;
         case 'publish':
           if (effect.entries.some(isDelete)) state.reads.forget();
-          wire.publish(room, effect.entries);
+          this.deps.wire.publish(room, effect.entries);
           break;
         case 'note':
           report(ctx.self, { ev: effect.event, room, count: effect.count });
@@ -486,27 +403,18 @@ class RoomActor {
   }
 
   /** Store results come back as inputs. Damage of this room's log is a crash: the supervisor decides. */
-  private ask<T>(ctx: Ctx<RoomMessage>, result: Promise<T>, toInput: (value: T) => RoomInput, failed: RoomInput): void {
+  private callStore(state: RoomActorState, effect: StoreEffect, ctx: Ctx<RoomMessage>): void {
+    const { log, userRooms } = this.deps;
+    const { result, failed } = callStore(effect, { room: this.room, log, userRooms, reads: state.reads, logger: ctx.log });
     ctx.pipe(
       result,
-      (value) => ({ type: 'room.stored', input: toInput(value) }),
+      (input) => ({ type: 'room.stored', input }),
       (error) => {
         if (error instanceof LogCorrupt) return { type: 'room.corrupt', error };
         ctx.log.warn({ ev: 'store.failed', room: this.room, cause: String(error) }, 'the store did not answer; the room tries again');
         return { type: 'room.stored', input: failed };
       },
     );
-  }
-
-  private outcomeOf(outcome: AppendOutcome, ctx: Ctx<RoomMessage>): Extract<RoomInput, { type: 'appendDone' }>['outcome'] {
-    if (outcome.type === 'rejected') return { rejected: outcome.index, reason: outcome.reason };
-    if (outcome.type !== 'unknown') return outcome.type;
-    if (outcome.cause instanceof LogCorrupt) throw outcome.cause;
-    ctx.log.warn(
-      { ev: 'append.unknown', room: this.room, cause: String(outcome.cause) },
-      'outcome unknown; the room looks for it in the log',
-    );
-    return 'unknown';
   }
 
   private answerHistory({ key, range, upTo }: Extract<RoomEffect, { type: 'history' }>, ctx: Ctx<RoomMessage>): void {
@@ -538,12 +446,7 @@ class RoomActor {
   private deliver(state: RoomActorState): void {
     const { entries, refused } = this.readers.deliver();
     state.inputs.push(...refused);
-    let hasChanged = false;
-    for (const { by, member } of entries) {
-      const ended = [by, ...(member?.change === 'kicked' ? [member.user] : [])].filter((user) => state.typing.end(user));
-      if (ended.length > 0) hasChanged = true;
-    }
-    if (hasChanged) this.readers.showTyping(state.typing.users());
+    this.typing.delivered(entries);
   }
 
   private emit(state: RoomActorState, id: ReaderId, entries: readonly Entry[]): void {
@@ -575,8 +478,8 @@ class RoomActor {
   /** One timer for everything that waits. It is moved only when something is due earlier; firing early costs a turn. */
   private arm(state: RoomActorState, ctx: Ctx<RoomMessage>): void {
     const idleAtMs = state.idleSinceMs === undefined ? undefined : state.idleSinceMs + this.deps.roomIdleMs;
-    const { machine, typing, reads } = state;
-    const times = [machine.wakeAtMs(), typing.nextEndMs(), idleAtMs, reads.nextEndMs(), this.marks.dueMs()];
+    const { machine, reads } = state;
+    const times = [machine.wakeAtMs(), this.typing.nextEndMs(), idleAtMs, reads.nextEndMs(), this.marks.dueMs()];
     const due = times.filter((time) => time !== undefined);
     const wakeAtMs = Math.min(...due, Number.POSITIVE_INFINITY);
     if (wakeAtMs >= state.wakeAtMs) return;

@@ -6,9 +6,10 @@
  * tests import it.
  */
 import { historyReadsMax, listReadsMax } from '../actors/reads.ts';
-import { nodeReorderBytesMax, roomMailboxMax, typistsWaitingMax } from '../actors/room.ts';
+import { nodeReorderBytesMax, roomMailboxMax } from '../actors/room.ts';
 import { marksWaitingMax } from '../actors/room-marks.ts';
 import { readsKeptMax } from '../actors/room-reads.ts';
+import { typistsWaitingMax } from '../actors/room-typing.ts';
 import { sessionMailboxMax } from '../actors/session.ts';
 import { type Field, settings, variableOf } from '../config/schema.ts';
 import { keysBeside } from '../gateway/admission.ts';

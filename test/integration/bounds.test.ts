@@ -4,9 +4,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Answer, ClientCommand } from '../../actors/client-command.ts';
 import { historyReadsMax, listReadsMax } from '../../actors/reads.ts';
-import { nodeReorderBytesMax, roomMailboxMax, typistsWaitingMax } from '../../actors/room.ts';
+import { nodeReorderBytesMax, roomMailboxMax } from '../../actors/room.ts';
 import { RoomState } from '../../actors/room-state.ts';
 import { noLoad, RoomTally } from '../../actors/room-tally.ts';
+import { typistsWaitingMax } from '../../actors/room-typing.ts';
 import { sessionMailboxMax } from '../../actors/session.ts';
 import { callbackRef } from '../../system/actor.ts';
 import type { RoomId, UserId } from '../../system/ids.ts';
