@@ -8,10 +8,6 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { isIPv4 } from 'node:net';
 import { type Field, type SettingValues, secretBytesMin, variableOf } from './schema.ts';
 
-/** JSON writes a control character of one byte as six (backslash, u, four digits); the rest of an entry fits the envelope. */
-const jsonGrowthMax = 6;
-const envelopeBytesMax = 4_096;
-
 interface Relation {
   readonly between: readonly [Field, Field];
   /** Completes the sentence "<first> must …". */
@@ -24,11 +20,6 @@ const relations: readonly Relation[] = [
     between: ['pingTimeoutMs', 'pingIntervalMs'],
     rule: 'be at most CHAT_PING_INTERVAL_MS: otherwise a second ping is due while the first is still waited for',
     holds: (v) => v.pingTimeoutMs <= v.pingIntervalMs,
-  },
-  {
-    between: ['outboxBytesMax', 'textBytesMax'],
-    rule: `be at least ${jsonGrowthMax} × CHAT_TEXT_BYTES_MAX + ${envelopeBytesMax}: the largest message must fit when every character needs escaping`,
-    holds: (v) => v.outboxBytesMax >= jsonGrowthMax * v.textBytesMax + envelopeBytesMax,
   },
   {
     between: ['senderPendingMax', 'roomPendingMax'],

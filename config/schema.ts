@@ -213,12 +213,12 @@ export const settings = {
     description: 'Largest text of a message, in UTF-8. Above: PAYLOAD_TOO_LARGE.',
   }),
   outboxBytesMax: integer({
-    default: 524_288,
+    default: 65_536,
     unit: 'bytes',
     min: 4_096,
     max: 1_000_000_000,
     description:
-      'Most that waits for one socket. Above: delivery of rooms pauses and catches up from the log; above for CHAT_SLOW_CONSUMER_MS: SLOW_CONSUMER.',
+      'Most events that wait for one socket, beyond what the kernel holds; one larger event passes when nothing waits. Above: delivery of rooms pauses and catches up from the log; above for CHAT_SLOW_CONSUMER_MS: SLOW_CONSUMER.',
   }),
   outboxFramesMax: integer({
     default: 512,

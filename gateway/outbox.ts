@@ -2,7 +2,7 @@
  * Outbox: what has been given to one connection and has not left this process yet, with a bound on it.
  *
  * Guarantees: order of calls; at most `bytesMax` and `framesMax` of events wait (one frame larger than the bound passes when
- * nothing waits); answers are counted too, and past four times the bound the connection is cut. Whoever stays over the bound
+ * nothing waits); answers are counted too, and past `cutBytesMax` the connection is cut. Whoever stays over the bound
  * for `slowConsumerMs` is closed with SLOW_CONSUMER. Before a drain closes the connection, commands that were taken are answered.
  * Does not: keep what it refused (the session has a cursor), or retry: what was taken is lost with the connection.
  */
@@ -17,7 +17,14 @@ import { EncodedFrame, websocketFrames } from './frame-encoder.ts';
 
 /** One for all outboxes of a server. */
 export interface OutboxDeps {
-  readonly limits: { readonly bytesMax: number; readonly framesMax: number; readonly slowConsumerMs: number };
+  readonly limits: {
+    /** Of events. */
+    readonly bytesMax: number;
+    readonly framesMax: number;
+    /** Of everything. Answers cannot be refused once a command was executed; a client that asks and does not read is cut here. */
+    readonly cutBytesMax: number;
+    readonly slowConsumerMs: number;
+  };
   readonly clock: Pick<Clock, 'after'>;
   readonly log: Pick<Logger, 'error'>;
   readonly supervision: Pick<Supervision, 'emit'>;
@@ -31,7 +38,7 @@ const closeFlushMaxMs = 1_000;
 const volatileShare = 1 / 4;
 /** Of the bound. `onRoom` fires below it: not at the bound, lest a slow reader be woken for each frame. */
 const roomShare = 1 / 2;
-/** Of the bound. Answers cannot be refused once a command was executed; a client that asks and does not read is cut here. */
+/** Of the bound of frames: cut, as above `cutBytesMax`. */
 const cutShare = 4;
 
 export class Outbox implements ClientSink {
@@ -124,7 +131,7 @@ export class Outbox implements ClientSink {
     this.#disconnectIfDone();
   }
 
-  /** Takes the packet that answers a command. Never refused, since the command was carried out; past four times the bound the connection is cut. */
+  /** Takes the packet that answers a command. Never refused, since the command was carried out; past `cutBytesMax` the connection is cut. */
   answer(packet: string): void {
     if (this.#phase === 'closed') return;
     if (this.#answers.length === 0) queueMicrotask(this.#flushAnswers);
@@ -261,8 +268,8 @@ export class Outbox implements ClientSink {
   }
 
   #cutIfHopeless(): void {
-    const { bytesMax, framesMax } = this.#deps.limits;
-    if (this.bytes <= bytesMax * cutShare && this.frames <= framesMax * cutShare) return;
+    const { cutBytesMax, framesMax } = this.#deps.limits;
+    if (this.bytes <= cutBytesMax && this.frames <= framesMax * cutShare) return;
     if (this.#phase === 'closed') return;
     this.#endSlow();
     this.#tellSlow('cut'); // It asks without reading.

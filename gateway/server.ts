@@ -77,6 +77,9 @@ interface EngineConnection {
   readonly request: IncomingMessage;
   once(event: 'close', listener: () => void): unknown;
 }
+/** However small the bound of events is: a dozen rooms opened at once, each answered with its last page, must not look like an attack. */
+const cutBytesMin = 2_000_000;
+
 interface SocketData {
   outbox?: Outbox;
 }
@@ -92,7 +95,12 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
   const open = new Map<GatewaySocket, Outbox>();
   const tally = newOutboxTally();
   const outboxes: OutboxDeps = {
-    limits: { bytesMax: config.outboxBytesMax, framesMax: config.outboxFramesMax, slowConsumerMs: config.slowConsumerMs },
+    limits: {
+      bytesMax: config.outboxBytesMax,
+      framesMax: config.outboxFramesMax,
+      cutBytesMax: Math.max(4 * config.outboxBytesMax, cutBytesMin),
+      slowConsumerMs: config.slowConsumerMs,
+    },
     clock,
     log,
     supervision: options.supervision,

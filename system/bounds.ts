@@ -102,7 +102,7 @@ export const bounds = {
     seenIn: 'playhouse_outbox_fill_ratio',
   },
   'Answers of a client that asks without reading': {
-    bound: 'four times the one before',
+    bound: 'four times the one before, at least 2,000,000 bytes',
     whenFull: 'the connection is cut',
     seenIn: 'playhouse_outbox_events_total',
   },

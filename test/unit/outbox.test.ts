@@ -52,7 +52,7 @@ class ConnectionTwin extends EventEmitter {
   }
 }
 
-function setUp(limits = { bytesMax: 1_000, framesMax: 10 }) {
+function setUp(limits = { bytesMax: 1_000, framesMax: 10, cutBytesMax: 4_000 }) {
   const conn = new ConnectionTwin();
   const clock = manualClock();
   const told: unknown[] = [];
@@ -169,7 +169,7 @@ describe('an outbox', () => {
     const told: unknown[] = [];
     const socket = { conn, emit: (_event: string, body: unknown) => void told.push(body), disconnect: () => conn.close() };
     const clock = manualClock();
-    const limits = { bytesMax: 1_000, framesMax: 10, slowConsumerMs: 30_000 };
+    const limits = { bytesMax: 1_000, framesMax: 10, cutBytesMax: 4_000, slowConsumerMs: 30_000 };
     const deps = { limits, clock, log, supervision: createSupervision({ clock, log }), tally: newOutboxTally() };
     const outbox = new Outbox(socket as unknown as OutboxSocket, deps);
     let rooms = 0;
@@ -404,7 +404,7 @@ class WebsocketTwin extends EventEmitter {
   }
 }
 
-function setUpStraight(limits = { bytesMax: 1_000, framesMax: 10 }) {
+function setUpStraight(limits = { bytesMax: 1_000, framesMax: 10, cutBytesMax: 4_000 }) {
   const { conn, outbox, lines } = setUp(limits);
   const websocket = new WebsocketTwin();
   Object.assign(conn, { transport: websocket, readyState: 'open' });
