@@ -85,12 +85,16 @@ interface Planned<Job> {
 /** A batch takes jobs until it has this much. More would hold up the acks of small ones. */
 const batchCharsMax = 1024 * 1024;
 /**
- * While nothing is being written, so much goes off at once, and what else has arrived is planned meanwhile: of 256
- * messages that come together, half are planned while the disk has the others. Only where a sync is cheap (below):
- * on a slow disk one sync for all of them is worth more than planning time.
+ * While nothing is being written, a first part goes off at once, and what else has arrived is planned meanwhile. That costs
+ * one more sync, so the part is at least as much as can be planned in the time of a sync: on a fast disk half of 256
+ * messages that come together, on a slow one all of them.
  */
-const firstCharsMax = 32 * 1024;
-const cheapWriteMs = 3;
+const firstCharsMin = 32 * 1024;
+/** About: planning and LevelDB's own work each take 15 ns a character. */
+const charsPerMs = 64 * 1024;
+/** Weight of the last write in what is known of the disk. Taken for slow until it has shown that it is not: who is once split stays so under load. */
+const lastWriteWeight = 0.25;
+const syncMsAtFirst = 10;
 /** Waiting jobs beyond these fail at once: the disk does not keep up, and callers retry with back-off. */
 export const waitingCharsMax = 32 * 1024 * 1024;
 export const waitingJobsMax = 20_000;
@@ -110,7 +114,8 @@ export class CommitQueue<Job extends CommitJob> {
   #isLookingUp = false;
   /** A job is planning with reads; the queue goes on when it is done. */
   #isReading = false;
-  #lastWriteMs = 0;
+  /** What a write takes beside the work for its characters, smoothed. */
+  #syncMs = syncMsAtFirst;
   #idle: (() => void)[] = [];
 
   constructor(deps: CommitQueueDeps<Job>) {
@@ -172,7 +177,7 @@ export class CommitQueue<Job extends CommitJob> {
   }
 
   #firstCharsMax(): number {
-    return this.#lastWriteMs <= cheapWriteMs ? firstCharsMax : batchCharsMax;
+    return Math.max(firstCharsMin, this.#syncMs * charsPerMs);
   }
 
   #plan(job: Job): void {
@@ -213,7 +218,8 @@ export class CommitQueue<Job extends CommitJob> {
 
   #written(done: Planned<Job>, tookMs: number): void {
     this.#writing = undefined;
-    this.#lastWriteMs = tookMs;
+    const syncMs = Math.max(0, tookMs - done.batch.chars / charsPerMs);
+    if (!done.batch.isEmpty) this.#syncMs += (syncMs - this.#syncMs) * lastWriteWeight;
     // The disk first: those who are told next will take their time.
     if (this.#planned && this.#ready.length === 0) this.#write(this.#planned);
     this.#settle(done.jobs, (job) => job.committed());

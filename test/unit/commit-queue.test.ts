@@ -138,6 +138,13 @@ describe('a commit queue', () => {
 
   it('sends the first part of many off at once where the disk is fast, and waits for all of them where it is slow', async () => {
     const { job, disk, writing } = fixture();
+    for (let i = 0; i < 20; i += 1) {
+      job(`fast-${i}`);
+      await turns();
+      disk.nowMs += 0.2;
+      writing().succeed();
+      await turns();
+    }
     const names = ['a', 'b', 'c', 'd'];
     for (const name of names) job(name, { chars: 20_000 });
     await turns();
