@@ -6,6 +6,7 @@
  * Does not: schedule (nact does), print (supervision does), or check message types (refs do).
  */
 import { countByType, type LineFields, lineFields } from './actor-fields.ts';
+import { ActorLane, type LaneCell } from './actor-lane.ts';
 import { Life, type LifeHost } from './actor-life.ts';
 import { ActorNode } from './actor-node.ts';
 import { type ActorRef, refOf, type Target, type Told, typeOfMessage } from './actor-ref.ts';
@@ -18,13 +19,15 @@ import { decideRestart, type SupervisionReport } from './supervision.ts';
 /** One turn ends after this many messages or this long, whichever is first; the rest waits for the next turn, so others get theirs. */
 const turnMessagesMax = 1_024;
 const turnMsMax = 5;
+/** Of silent parents: they get no messages. */
+export const bucketKind = 'bucket';
 /** mailbox.high is reported when this part of mailboxMax is reached, once until it falls below again. */
 const mailboxHighRatio = 0.8;
 
 /** up: takes turns. resting: crashed, waits for its restart. dying: stops as soon as turn and children have ended. */
 type Phase = 'up' | 'resting' | 'dying' | 'stopped';
 
-export class ActorCell extends ActorNode<ActorCell> implements Target, LifeHost {
+export class ActorCell extends ActorNode<ActorCell> implements Target, LifeHost, LaneCell {
   readonly ref: ActorRef<unknown>;
   readonly runtime: ActorRuntime;
   accepted = 0;
@@ -32,7 +35,7 @@ export class ActorCell extends ActorNode<ActorCell> implements Target, LifeHost 
   dropped = 0;
   readonly #behaviour: Behaviour<unknown, unknown>;
   readonly #options: SpawnOptions;
-  readonly #nact: ReturnType<ActorRuntime['spawnNact']>;
+  readonly #lane: ActorLane;
   readonly #mailbox = new Mailbox();
   #log: Logger | undefined;
   #phase: Phase = 'up';
@@ -59,12 +62,17 @@ export class ActorCell extends ActorNode<ActorCell> implements Target, LifeHost 
     this.ref = refOf(this);
     this.#life = new Life(this);
     if (parent) parent.#adopt(this);
-    this.#nact = runtime.spawnNact(this.segment, () => this.#turn());
+    this.#lane = parent?.isBucket ? parent.#lane : new ActorLane(runtime, this.segment);
     if (parent) runtime.alive(this.kind, 1);
   }
 
   get kind(): string {
     return this.#behaviour.kind;
+  }
+
+  /** Its children take their turns on its lane, which it never needs itself. */
+  get isBucket(): boolean {
+    return this.kind === bucketKind;
   }
 
   get stopped(): boolean {
@@ -120,12 +128,12 @@ export class ActorCell extends ActorNode<ActorCell> implements Target, LifeHost 
   #wake(): void {
     if (this.#woken || this.#inTurn || this.#phase !== 'up' || this.#mailbox.size === 0) return;
     this.#woken = true;
-    this.runtime.wake(this.#nact);
+    this.#lane.wake(this);
   }
 
   // ---- turns ----
 
-  #turn(): void {
+  takeTurn(): void {
     this.#woken = false;
     if (this.#phase !== 'up') return;
     const { clock, counts } = this.runtime;
@@ -300,7 +308,7 @@ export class ActorCell extends ActorNode<ActorCell> implements Target, LifeHost 
     }
     this.runtime.current = outer;
     this.#state = undefined;
-    this.runtime.stopNact(this.#nact);
+    if (!this.parent?.isBucket) this.#lane.stop();
     this.runtime.supervision.emit({ ...line, ev: 'actor.stop', decision: this.#endReason });
     const { parent } = this;
     if (parent) {

@@ -63,12 +63,9 @@ export class ActorRuntime {
     return this.#serial;
   }
 
-  /** The nact actor of one cell: its only message is "take a turn". The serial keeps a re-used name from meeting its last life. */
+  /** The nact actor of one lane: its only message is "take a turn". The serial keeps a re-used name from meeting its last life. */
   spawnNact(segment: string, turn: () => void): NactRef<'turn'> {
-    const handler = () => {
-      noContext.runInAsyncScope(turn);
-    };
-    return spawn(this.#nact, handler, `${this.serial().toString(36)}.${segment}`, resumeOnCrash);
+    return spawn(this.#nact, turn, `${this.serial().toString(36)}.${segment}`, resumeOnCrash);
   }
 
   wake(actor: NactRef<'turn'>): void {

@@ -6,7 +6,7 @@
  * Does not: survive the process, or promise that an accepted message is handled (the actor may crash or stop first).
  */
 import { Callback } from './actor-callback.ts';
-import { ActorCell } from './actor-cell.ts';
+import { ActorCell, bucketKind } from './actor-cell.ts';
 import { type ActorRef, refOf, type Told, targetOf } from './actor-ref.ts';
 import { ActorRuntime, afterAnyLength } from './actor-runtime.ts';
 import type { ActorSystem, Behaviour, SpawnOptions, StopOptions } from './actor-types.ts';
@@ -67,7 +67,7 @@ export function spawn<S, M>(parent: ActorSystem | ActorRef<never>, behaviour: Be
 
 /** A silent parent, for children by the thousand and for one handle that stops them all. */
 export function spawnBucket(parent: ActorSystem | ActorRef<never>, name: string): ActorRef<never> {
-  return spawn(parent, silent('bucket'), { name, mailboxMax: 0, restarts: 'never' });
+  return spawn(parent, silent(bucketKind), { name, mailboxMax: 0, restarts: 'never' });
 }
 
 /** Never throws, never runs the receiver (a callbackRef excepted). refused: not queued; to a stopped actor also a counted dead letter. */
