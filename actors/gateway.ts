@@ -46,12 +46,39 @@ export interface Gateway {
   readonly ref: ActorRef<never>;
 }
 
-interface OpenedSession {
+/** Methods, not closures: there is one of these for every connection. */
+class OpenedSession implements SessionHandle {
   readonly id: SessionId;
-  readonly user: UserId;
   readonly credential: Credential;
   readonly sink: ClientSink;
   readonly ref: ActorRef<SessionCommand>;
+  /** The next one of the same user. */
+  next: OpenedSession | undefined;
+
+  constructor(id: SessionId, credential: Credential, sink: ClientSink, ref: ActorRef<SessionCommand>) {
+    this.id = id;
+    this.credential = credential;
+    this.sink = sink;
+    this.ref = ref;
+  }
+
+  get user(): UserId {
+    return this.credential.identity.userId;
+  }
+
+  command(command: ClientCommand, reply: (answer: Answer) => void): 'accepted' | 'refused' {
+    return tell(this.ref, { type: 'session.command', command, replyTo: callbackRef<Answer>('session.reply', reply) });
+  }
+
+  disconnected(how: Departure = 'lost'): void {
+    tell(this.ref, { type: 'session.disconnected', how });
+  }
+}
+
+function last(session: OpenedSession): OpenedSession {
+  let found = session;
+  while (found.next) found = found.next;
+  return found;
 }
 
 // ---- what it needs ----
@@ -67,7 +94,8 @@ const bucketCount = 64;
 class GatewayActor implements Gateway {
   private readonly deps: GatewayDeps;
   private readonly sessions = new Map<SessionId, OpenedSession>();
-  private readonly byUser = new Map<UserId, Set<OpenedSession>>();
+  /** The first of each user's sessions; the others hang on it. */
+  private readonly byUser = new Map<UserId, OpenedSession>();
   readonly ref: ActorRef<GatewayMessage>;
   private readonly buckets: readonly ActorRef<never>[];
   private nextBucket = 0;
@@ -106,13 +134,9 @@ class GatewayActor implements Gateway {
     this.nextBucket = (this.nextBucket + 1) % bucketCount;
     const credential: Credential = { identity };
     const ref = spawnSession(this.buckets[this.nextBucket] as ActorRef<never>, id, credential, sink, this.deps);
-    this.remember({ id, user: identity.userId, credential, sink, ref });
-    return {
-      command: (command, reply) => tell(ref, { type: 'session.command', command, replyTo: callbackRef<Answer>('session.reply', reply) }),
-      disconnected: (how = 'lost') => {
-        tell(ref, { type: 'session.disconnected', how });
-      },
-    };
+    const session = new OpenedSession(id, credential, sink, ref);
+    this.remember(session);
+    return session;
   }
 
   sessionCount(): number {
@@ -120,14 +144,17 @@ class GatewayActor implements Gateway {
   }
 
   tellUser(user: UserId, command: SessionCommand): number {
-    const sessions = this.byUser.get(user);
-    if (sessions) for (const { ref } of sessions) tell(ref, command);
-    return sessions?.size ?? 0;
+    let count = 0;
+    for (const { ref } of this.sessionsOf(user)) {
+      tell(ref, command);
+      count += 1;
+    }
+    return count;
   }
 
   revoke(revocation: Revocation): number {
     const { of } = revocation;
-    const candidates = 'user' in of ? (this.byUser.get(of.user) ?? []) : this.sessions.values();
+    const candidates = 'user' in of ? this.sessionsOf(of.user) : this.sessions.values();
     let count = 0;
     for (const { credential, ref, sink } of candidates) {
       if (!revokes(revocation, credential.identity)) continue;
@@ -152,10 +179,18 @@ class GatewayActor implements Gateway {
 
   private remember(session: OpenedSession): void {
     this.sessions.set(session.id, session);
-    const sessions = this.byUser.get(session.user);
-    if (sessions) sessions.add(session);
-    else this.byUser.set(session.user, new Set([session]));
+    const { user } = session;
+    const first = this.byUser.get(user);
+    if (!first) this.byUser.set(user, session);
+    else last(first).next = session;
     this.watch(session);
+  }
+
+  /** In the order they came. Those that end while one goes through them are still visited. */
+  private sessionsOf(user: UserId): readonly OpenedSession[] {
+    const sessions: OpenedSession[] = [];
+    for (let session = this.byUser.get(user); session; session = session.next) sessions.push(session);
+    return sessions;
   }
 
   private watch({ id, ref }: OpenedSession): void {
@@ -166,9 +201,12 @@ class GatewayActor implements Gateway {
     const session = this.sessions.get(id);
     if (!session) return;
     this.sessions.delete(id);
-    const sessions = this.byUser.get(session.user);
-    sessions?.delete(session);
-    if (sessions?.size === 0) this.byUser.delete(session.user);
+    const { user, next } = session;
+    const first = this.byUser.get(user);
+    if (first !== session) {
+      for (let other = first; other; other = other.next) if (other.next === session) other.next = next;
+    } else if (next) this.byUser.set(user, next);
+    else this.byUser.delete(user);
   }
 }
 

@@ -123,26 +123,52 @@ export class Admission {
     this.#seats += 1;
     this.#users.add(user);
     this.#addresses.add(address);
-    let isTaken = true;
-    return {
-      refusalOfCommand: () => this.#refusalOfCommand(user, address),
-      badToken: () => this.badToken(address),
-      badTokenWaitMs: () => this.badTokenWaitMs(address),
-      leave: () => {
-        if (!isTaken) return;
-        isTaken = false;
-        this.#seats -= 1;
-        this.#users.remove(user);
-        this.#addresses.remove(address);
-      },
-    };
+    return new TakenSeat(this, user, address);
   }
 
-  #refusalOfCommand(user: string, address: AddressKey): Refusal | undefined {
+  leave(user: string, address: AddressKey): void {
+    this.#seats -= 1;
+    this.#users.remove(user);
+    this.#addresses.remove(address);
+  }
+
+  refusalOfCommand(user: string, address: AddressKey): Refusal | undefined {
     const userWaitMs = this.userCommands.take(user);
     if (userWaitMs !== undefined) return refuse('RATE_LIMITED', 'too many commands of your connections together', userWaitMs);
     const waitMs = address === undefined ? undefined : this.#addressCommands.take(address);
     return waitMs === undefined ? undefined : refuse('RATE_LIMITED', 'too many commands from your address', waitMs);
+  }
+}
+
+/** Methods, not closures: there is one of these for every connection. */
+class TakenSeat implements Seat {
+  readonly #admission: Admission;
+  readonly #user: string;
+  readonly #address: AddressKey;
+  #isTaken = true;
+
+  constructor(admission: Admission, user: string, address: AddressKey) {
+    this.#admission = admission;
+    this.#user = user;
+    this.#address = address;
+  }
+
+  refusalOfCommand(): Refusal | undefined {
+    return this.#admission.refusalOfCommand(this.#user, this.#address);
+  }
+
+  badToken(): void {
+    this.#admission.badToken(this.#address);
+  }
+
+  badTokenWaitMs(): number | undefined {
+    return this.#admission.badTokenWaitMs(this.#address);
+  }
+
+  leave(): void {
+    if (!this.#isTaken) return;
+    this.#isTaken = false;
+    this.#admission.leave(this.#user, this.#address);
   }
 }
 

@@ -69,9 +69,11 @@ export class Outbox implements ClientSink {
     this.#deps = deps;
     this.#user = user;
     const { conn } = socket;
+    conn.on('close', () => this.#gone());
+    // A websocket tells by itself what it holds, and stays one. What engine.io sends on it are pings and the last words.
+    if (conn.transport.name === 'websocket') return;
     conn.on('packetCreate', (packet) => this.#created(packet));
     conn.on('flush', () => this.#flushed());
-    conn.on('close', () => this.#gone());
     const watch = (transport: EngineTransport) => transport.on('drain', () => this.#drained());
     watch(conn.transport);
     conn.on('upgrade', (transport) => {

@@ -75,7 +75,7 @@ const refusedLingerMs = 500;
 
 interface EngineConnection {
   readonly request: IncomingMessage;
-  once(event: 'close', listener: () => void): unknown;
+  on(event: 'close', listener: () => void): unknown;
 }
 /** However small the bound of events is: a dozen rooms opened at once, each answered with its last page, must not look like an attack. */
 const cutBytesMin = 2_000_000;
@@ -142,7 +142,8 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
   });
   io.engine.on('connection', (conn: EngineConnection) => {
     admission.knocked(conn, addressOf(conn.request));
-    conn.once('close', () => admission.doneKnocking(conn));
+    // `on` in this file where it may be heard twice: what `once` wraps around a listener lives as long as the connection.
+    conn.on('close', () => admission.doneKnocking(conn));
   });
   io.engine.on('headers', (headers: Record<string, string>) => {
     headers['x-content-type-options'] = 'nosniff';
@@ -182,8 +183,8 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
       }
       if (open.size === 0) onEmpty?.();
     });
-    socket.conn.once('close', gone);
-    socket.once('disconnect', gone);
+    socket.conn.on('close', gone);
+    socket.on('disconnect', gone);
     const handle = createEventHandler({
       session,
       seat,
@@ -225,9 +226,12 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
   });
 
   const tcpSockets = new Set<TcpSocket>();
+  function forgetTcpSocket(this: TcpSocket): void {
+    tcpSockets.delete(this);
+  }
   server.on('connection', (socket) => {
     tcpSockets.add(socket);
-    socket.once('close', () => tcpSockets.delete(socket));
+    socket.on('close', forgetTcpSocket);
   });
   await listen(server, config).catch(async (fault: unknown) => {
     io.engine.close();
