@@ -4,7 +4,7 @@
  * Guarantees: order; push and shift in constant time (amortised); an empty mailbox holds no array at all.
  * Does not: refuse. The bound is the actor's, because an actor's own results may go beyond it.
  */
-const slotsFirst = 8;
+const slotsFirst = 2;
 /** An emptied ring larger than this is let go, so that one burst does not cost memory for ever. */
 const slotsKeptMax = 64;
 
