@@ -6,7 +6,7 @@
  * link is down users elsewhere are unknown, never wrong, and true again once the state server has spoken.
  * Does not: decide who is online (`user-state` does), or tell clients (`presence-feed` does).
  */
-import { type ActorRef, type Ctx, report, spawn, spawnBucket, stopActor, tell } from '../system/actor.ts';
+import { type ActorRef, type Ctx, isStopped, report, spawn, spawnBucket, stopActor, tell } from '../system/actor.ts';
 import type { Clock } from '../system/clock.ts';
 import { assertNever, type Refusal, refuse } from '../system/errors.ts';
 import type { SessionId, UserId } from '../system/ids.ts';
@@ -187,8 +187,10 @@ class PresenceActor implements Presence {
   }
 
   private wake(user: User): void {
-    if (user.isActive) user.nudge();
-    else if (!user.isResting) user.run(bucketOf(this.buckets, user.id));
+    if (user.isActive) return user.nudge();
+    const bucket = bucketOf(this.buckets, user.id);
+    // A node that stops has no use for actors that begin: the link's goodbye ends all its sessions.
+    if (!user.isResting && !isStopped(bucket)) user.run(bucket);
   }
 
   // ---- the way in: the link ----

@@ -10,6 +10,8 @@ import type { WireMessage } from '../../gateway/client-protocol.ts';
 import { openMemoryStore } from '../../system/store/room-store-memory.ts';
 import { withOverrides } from '../support/actor-stage.ts';
 import { ask, client, closeClients, connected, waitUntil } from '../support/gateway-client.ts';
+import { tokenOf } from '../support/gateway-fixtures.ts';
+import { startInProcess } from '../support/node-in-process.ts';
 import { freePort, NodeProcess } from '../support/node-process.ts';
 import { shared, signToken, startTestNode, stopNodes } from '../support/test-nodes.ts';
 
@@ -186,5 +188,19 @@ describe('a node that is told to stop', () => {
     await stopped;
     await waitUntil('it is closed', () => socket.disconnected);
     held.release();
+  });
+
+  it('crashes no actor on the way, however many people it lets go', async () => {
+    const { node, lines } = await startInProcess();
+    const sockets = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => connected(client(node.url, { auth: { token: tokenOf(`person-${index}`) } }))),
+    );
+    await ask(sockets[0] as (typeof sockets)[number], 'room:create', { kind: 'group', id: 'lobby', public: true });
+    for (const socket of sockets) {
+      await ask(socket, 'room:join', { room: 'lobby' });
+      await ask(socket, 'room:open', { room: 'lobby' });
+    }
+    expect(await node.stop()).toBe(true);
+    expect(lines.filter((line) => line.includes('actor.crash'))).toEqual([]);
   });
 });
