@@ -117,9 +117,13 @@ export function secretMistakes(name: string, secret: string, algorithm: keyof ty
   const mistakes: string[] = [];
   const bytesMin = secretBytesMinOf[algorithm];
   if (Buffer.byteLength(secret) < bytesMin) mistakes.push(`${name}: must be at least ${bytesMin} bytes long for ${algorithm}`);
-  const weakness = dev ? undefined : weaknessOf(secret);
-  if (weakness !== undefined) mistakes.push(`${name}: too weak, ${weakness}; make one with: openssl rand -base64 64 | tr -d '\\n'`);
+  if (!dev) mistakes.push(...weaknessMistakes(name, secret));
   return mistakes;
+}
+
+export function weaknessMistakes(name: string, secret: string): string[] {
+  const weakness = weaknessOf(secret);
+  return weakness === undefined ? [] : [`${name}: too weak, ${weakness}; make one with: openssl rand -base64 64 | tr -d '\\n'`];
 }
 
 export function publicKeyMistakes(name: string, pem: string, algorithm: 'RS256' | 'ES256'): string[] {

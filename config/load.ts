@@ -5,7 +5,7 @@
  * Does not: write anything, or make the secret of development mode. This is the only file that may look at process.env.
  */
 import { readFileSync } from 'node:fs';
-import { isLoopback, publicKeyMistakes, relationMistakes, secretMistakes } from './checks.ts';
+import { isLoopback, publicKeyMistakes, relationMistakes, secretMistakes, weaknessMistakes } from './checks.ts';
 import {
   type Config,
   type Field,
@@ -68,6 +68,7 @@ export function loadWithSources(env: Environment = process.env, surroundings: Su
       `CHAT_DEV=true, CHAT_HOST=${values.host}: development mode hands out tokens to anybody, so the host must be loopback (127.0.0.1, ::1, localhost)`,
     );
   }
+  mistakes.push(...stateMistakes(reading));
   const jwt = mistaken.has('jwtSecret') || mistaken.has('host') ? undefined : decideJwt(reading, dev, surroundings, mistakes);
   if (mistakes.length > 0 || jwt === undefined) throw new ConfigError(mistakes);
 
@@ -188,6 +189,16 @@ function decideJwt(reading: Reading, dev: boolean, surroundings: Surroundings, m
     'CHAT_JWT_SECRET: is missing; give it, CHAT_JWT_SECRET_FILE or CHAT_JWT_PUBLIC_KEY_FILE. Only development mode (CHAT_DEV, on a loopback host) makes its own',
   );
   return undefined;
+}
+
+/** Whoever reaches the state server is believed, unless it asks for a secret. */
+function stateMistakes({ values, mistaken, sources }: Reading): string[] {
+  const { stateHost, stateSecret } = values;
+  if (mistaken.has('stateSecret') || mistaken.has('stateHost')) return [];
+  if (stateSecret !== undefined)
+    return weaknessMistakes(sources.stateSecret === 'file' ? 'CHAT_STATE_SECRET_FILE' : 'CHAT_STATE_SECRET', stateSecret);
+  if (isLoopback(stateHost)) return [];
+  return [`CHAT_STATE_HOST=${stateHost}: needs CHAT_STATE_SECRET or CHAT_STATE_SECRET_FILE, since others can reach it`];
 }
 
 function unknownVariables(env: Environment): string[] {

@@ -426,6 +426,21 @@ export const settings = {
     description:
       'Proxies whose X-Forwarded-For is believed: limits by address count the last address in it that is no proxy. Empty: the header is not looked at.',
   }),
+  stateHost: text({
+    default: '127.0.0.1',
+    rule: 'an address or a host name, without scheme and port',
+    accepts: isHost,
+    description:
+      'Address the state server listens on, the one inside a node or that of npm run state-server. Not loopback: CHAT_STATE_SECRET is required.',
+  }),
+  statePort: integer({ default: 0, min: 0, max: 65_535, description: 'Port the state server listens on; 0 takes any free one.' }),
+  stateSecret: optionalText({
+    isSecret: true,
+    rule: `at least ${secretBytesMin} bytes long`,
+    accepts: (value) => Buffer.byteLength(value) >= secretBytesMin,
+    description:
+      'Secret shared by the state server and its nodes. Set: nobody is served without it, older chat servers neither. Weak and sample values are refused.',
+  }),
   drainDeadlineMs: integer({
     default: 15_000,
     unit: 'milliseconds',

@@ -13,11 +13,7 @@ import type { StateLink } from './state/state-link.ts';
 import { addressOf, createTcpStateLink } from './state/state-link-tcp.ts';
 import { startStateServer } from './state/state-server.ts';
 
-export interface StateConfig extends Pick<Config, 'nodeId' | 'stateServer'> {
-  readonly stateHost?: string;
-  readonly statePort?: number;
-  readonly stateSecret?: string | undefined;
-}
+export type StateConfig = Pick<Config, 'nodeId' | 'stateServer' | 'stateHost' | 'statePort' | 'stateSecret'>;
 
 export interface NodeState {
   readonly link: StateLink;
@@ -28,14 +24,12 @@ export interface NodeState {
 
 /** The own state server is there when the first client is; should it not be, the node starts without. */
 const ownLiveMs = 1_000;
-/** Addresses that mean "every interface", where one connects to this machine. */
-const loopbackFor: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
 
 export async function openNodeState(
   config: StateConfig,
   { incarnation, clock, log }: { readonly incarnation: Incarnation; readonly clock: Clock; readonly log: Logger },
 ): Promise<NodeState> {
-  const { stateHost: host = '127.0.0.1', statePort: port = 0 } = config;
+  const { stateHost: host, statePort: port } = config;
   const me = { node: config.nodeId, inc: incarnation, clock, log };
   const given = config.stateSecret;
   if (config.stateServer !== '') {
@@ -46,7 +40,7 @@ export async function openNodeState(
   const secret = given ?? (port === 0 ? newId() : undefined);
   const proof = secret !== undefined && { secret };
   const server = await startStateServer({ host, port, clock, log, ...proof });
-  const link = createTcpStateLink({ ...me, address: { host: loopbackFor[server.host] ?? server.host, port: server.port }, ...proof });
+  const link = createTcpStateLink({ ...me, address: addressOf(server.address), ...proof });
   await becomesLive(link, clock);
   return {
     link,

@@ -53,8 +53,9 @@ export interface StateServerOptions {
 }
 
 export interface StateServer {
-  readonly host: string;
   readonly port: number;
+  /** Where a node on this machine finds it: host and port. */
+  readonly address: string;
   /** One line for the start banner. */
   readonly description: string;
   counts(): StateCounts & { readonly connections: number };
@@ -74,6 +75,14 @@ export async function startStateServer(options: StateServerOptions): Promise<Sta
   const server = new TcpStateServer(options);
   await server.listen();
   return server;
+}
+
+const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+
+/** A wildcard is no place to connect to. */
+function connectableHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  return bracketed(host === '::' ? '::1' : host);
 }
 
 class TcpStateServer implements StateServer, PeerHost {
@@ -108,18 +117,17 @@ class TcpStateServer implements StateServer, PeerHost {
     this.#tickedMs = this.clock.nowMs();
   }
 
-  get host(): string {
-    return this.#options.host;
-  }
-
   get port(): number {
     const address = this.#tcp.address();
     return address !== null && typeof address === 'object' ? address.port : 0;
   }
 
+  get address(): string {
+    return `${connectableHost(this.#options.host)}:${this.port}`;
+  }
+
   get description(): string {
-    const host = this.host.includes(':') ? `[${this.host}]` : this.host;
-    return `${host}:${this.port}, ${this.secret === undefined ? 'no secret' : 'shared secret'}`;
+    return `${bracketed(this.#options.host)}:${this.port}, ${this.secret === undefined ? 'no secret' : 'shared secret'}`;
   }
 
   counts(): StateCounts & { readonly connections: number } {

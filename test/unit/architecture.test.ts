@@ -19,7 +19,15 @@ interface Row {
   readonly never?: readonly string[];
 }
 
-const composition = ['system/node.ts', 'system/node-state.ts', 'system/main.ts', 'system/migrate.ts', 'system/docs.ts', 'system/bounds.ts'];
+const composition = [
+  'system/node.ts',
+  'system/node-state.ts',
+  'system/main.ts',
+  'system/state-server-main.ts',
+  'system/migrate.ts',
+  'system/docs.ts',
+  'system/bounds.ts',
+];
 const twins = ['system/*/*-@(memory|embedded|mongo|kafka|redis|tcp)*.ts', 'system/*/@(memory|embedded|mongo|kafka|redis)*.ts'];
 const sockets = ['node:net', 'node:tls', 'node:dgram', 'node:http', 'node:https', 'node:http2'];
 const drivers = ['classic-level', 'mongodb', 'mongoose', 'kafkajs', 'ioredis', 'redis'];
@@ -34,7 +42,7 @@ const pureActors = ['actors/*-state.ts', 'actors/room-fold.ts', 'actors/room-del
 const table: readonly Row[] = [
   { from: ['config/**'], mayImport: ['node:*', 'zod', 'config/**'], never: hiddenClocks },
   {
-    from: ['system/node.ts', 'system/node-state.ts', 'system/main.ts', 'system/migrate.ts'],
+    from: ['system/node.ts', 'system/node-state.ts', 'system/main.ts', 'system/state-server-main.ts', 'system/migrate.ts'],
     mayImport: ['**'],
     never: ['test/**', 'gateway/client/**'],
   },

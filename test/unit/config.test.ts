@@ -80,6 +80,8 @@ describe('the defaults', () => {
       presenceWatchesMax: 500_000,
       presenceUsersMax: 30_000,
       stateServer: '',
+      stateHost: '127.0.0.1',
+      statePort: 0,
       drainDeadlineMs: 15_000,
     });
   });
@@ -140,6 +142,7 @@ describe('every other value', () => {
       ['', '10.0.0.7', '10.0.0.0/8, ::1', 'fd00::/8', '0.0.0.0/0'],
       ['10.0.0', 'proxy', '10.0.0.0/33', '::/129', '10.0.0.0/', '10.0.0.0/8/8', '10.0.0.1-9', '*', 'fe80::1%eth0', '10.0.0.0/08'],
     ],
+    ['stateHost', ['127.0.0.1', '::1', 'localhost'], ['http://127.0.0.1', '127.0.0.1:3100', '1.2.3', '']],
     ['dataDir', ['/var/lib/chat', 'data'], ['', ' ', 'a\0b']],
     ['nodeId', ['a', 'node_2-B', 'x'.repeat(64)], ['', 'node 1', 'node.1', 'ü', 'x'.repeat(65), 'a\n']],
     ['dev', ['true', 'false'], ['1', 'TRUE', 'yes', '']],
@@ -236,6 +239,29 @@ describe('development mode', () => {
 
   it('switched off without a key is a mistake', () => {
     expect(mistakesOf({ CHAT_DEV: 'false' })).toEqual([expect.stringContaining('CHAT_JWT_SECRET: is missing')]);
+  });
+});
+
+describe('the secret of the state server', () => {
+  it('is needed where others can reach it, and may come from a file', () => {
+    const needed = ['CHAT_STATE_HOST=0.0.0.0: needs CHAT_STATE_SECRET or CHAT_STATE_SECRET_FILE, since others can reach it'];
+    expect(mistakesOf({ CHAT_STATE_HOST: '0.0.0.0' })).toEqual(needed);
+    expect(mistakesOf({ CHAT_STATE_HOST: 'localhost' })).toEqual([]);
+    expect(load({ CHAT_STATE_HOST: '0.0.0.0', CHAT_STATE_SECRET: strongSecret }).stateSecret).toBe(strongSecret);
+    const file = { CHAT_STATE_HOST: '::', CHAT_STATE_SECRET_FILE: '/s' };
+    expect(load(file, { '/s': `${strongSecret}\n` }).stateSecret).toBe(strongSecret);
+  });
+
+  it('is refused when it is short or weak, in every mode and on every host, and is never shown', () => {
+    expect(mistakesOf({ CHAT_STATE_SECRET: 'short' })).toEqual(['CHAT_STATE_SECRET: must be at least 32 bytes long']);
+    const weak = 'my-super-secret-that-nobody-will-guess-42';
+    for (const env of [{}, { CHAT_STATE_HOST: '0.0.0.0' }, { CHAT_JWT_SECRET: strongSecret }]) {
+      expect(mistakesOf({ ...env, CHAT_STATE_SECRET: weak })).toEqual([expect.stringMatching(/^CHAT_STATE_SECRET: too weak/)]);
+    }
+    expect(mistakesOf({ CHAT_STATE_SECRET_FILE: '/s' }, { '/s': weak })).toEqual([
+      expect.stringMatching(/^CHAT_STATE_SECRET_FILE: too weak/),
+    ]);
+    expect(printConfig(loadWithSources({ CHAT_STATE_SECRET: strongSecret }, machine()))).not.toContain(strongSecret);
   });
 });
 

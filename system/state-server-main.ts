@@ -1,0 +1,24 @@
+/**
+ * State server main: the process of a state server that stands alone, for several nodes (`CHAT_STATE_SERVER` there) and older services.
+ */
+import { loadConfig } from '../config/load.ts';
+import { systemClock } from './clock.ts';
+import { newId } from './ids.ts';
+import { createLogger } from './logger.ts';
+import { failStart, runUntilSignal } from './process-end.ts';
+import { startStateServer } from './state/state-server.ts';
+
+async function main(): Promise<void> {
+  const config = loadConfig();
+  const log = createLogger({ level: config.logLevel, isPretty: config.logPretty, base: { node: 'state-server', inc: newId() } });
+  const { stateHost: host, statePort: port, stateSecret: secret } = config;
+  await runUntilSignal({
+    start: () => startStateServer({ host, port, ...(secret !== undefined && { secret }), clock: systemClock, log }),
+    banner: (server) =>
+      `The state server is up: ${server.description}\nNodes find it by CHAT_STATE_SERVER=${server.address}. Ctrl-C stops it.`,
+    deadlineMs: config.drainDeadlineMs,
+    log,
+  });
+}
+
+main().catch(failStart);
