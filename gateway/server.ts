@@ -23,6 +23,7 @@ import { refuseHandshake } from './handshake-answer.ts';
 import { createHttpApp, type HttpOptions } from './http.ts';
 import { hostInUrl, listen } from './listen.ts';
 import { Outbox, type OutboxDeps } from './outbox.ts';
+import { type PingedConnection, PingSweep } from './ping-sweep.ts';
 import { type Departure, isRefusal, type OpenSession, type SessionHandle } from './session-port.ts';
 import { releaseUpgradeResponses, stripHandshake } from './strip-handshake.ts';
 
@@ -73,7 +74,7 @@ const handshakeRetryAfterMs = 1_000;
 /** For the refusal to arrive. Then the connection no longer counts as a handshake in progress. */
 const refusedLingerMs = 500;
 
-interface EngineConnection {
+interface EngineConnection extends PingedConnection {
   readonly request: IncomingMessage;
   on(event: 'close', listener: () => void): unknown;
 }
@@ -120,6 +121,7 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     return admission.refusalOfKnock(addressOf(request));
   }
 
+  const pings = new PingSweep(config.pingIntervalMs, clock);
   const io = new Server<Record<string, never>, Record<string, never>, Record<string, never>, SocketData>(server, {
     transports: ['websocket', 'polling'],
     serveClient: false,
@@ -142,8 +144,12 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
   });
   io.engine.on('connection', (conn: EngineConnection) => {
     admission.knocked(conn, addressOf(conn.request));
+    pings.add(conn);
     // `on` in this file where it may be heard twice: what `once` wraps around a listener lives as long as the connection.
-    conn.on('close', () => admission.doneKnocking(conn));
+    conn.on('close', () => {
+      admission.doneKnocking(conn);
+      pings.gone();
+    });
   });
   io.engine.on('headers', (headers: Record<string, string>) => {
     headers['x-content-type-options'] = 'nosniff';
@@ -234,6 +240,7 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     socket.on('close', forgetTcpSocket);
   });
   await listen(server, config).catch(async (fault: unknown) => {
+    pings.stop();
     io.engine.close();
     await app.close();
     throw fault;
@@ -256,6 +263,7 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
       };
       if (open.size === 0) onEmpty();
     });
+    pings.stop();
     io.engine.close();
     await new Promise<void>((resolve) => {
       server.close(() => resolve());
