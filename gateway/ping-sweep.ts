@@ -11,6 +11,8 @@ import type { Clock } from '../system/clock.ts';
 export interface PingedConnection {
   readonly readyState: string;
   pingIntervalTimer: { refresh(): unknown };
+  /** Set while a pong is waited for. */
+  readonly pingTimeoutTimer?: unknown;
   hasRefreshedPingTimeout: boolean;
   sendPacket(type: 'ping'): unknown;
   /** Closes the connection when nothing comes for the ping time-out. */
@@ -74,11 +76,13 @@ export class PingSweep {
       this.#next += 1;
       if (connection.readyState !== 'open') continue;
       this.#queue.push(connection);
+      left -= 1;
+      this.#owed -= 1;
+      // Another ping would only put off the end of one that does not answer.
+      if (connection.pingTimeoutTimer) continue;
       connection.hasRefreshedPingTimeout = false;
       connection.sendPacket('ping');
       connection.resetPingTimeout();
-      left -= 1;
-      this.#owed -= 1;
     }
     if (this.#next > this.#queue.length / 2) {
       this.#queue = this.#queue.slice(this.#next);

@@ -73,6 +73,20 @@ describe('the ping sweep', () => {
     expect(stays.hasRefreshedPingTimeout).toBe(false);
   });
 
+  it('does not put off the end of a connection that has not answered its last ping', () => {
+    const { pings, add, pass } = setUp();
+    const silent = add(1);
+    add(2);
+    pass(intervalMs);
+    Object.assign(silent, { pingTimeoutTimer: {} });
+    const before = pings.filter(({ id }) => id === 1).length;
+    pass(4 * intervalMs);
+    expect(pings.filter(({ id }) => id === 1)).toHaveLength(before);
+    Object.assign(silent, { pingTimeoutTimer: null });
+    pass(intervalMs);
+    expect(pings.filter(({ id }) => id === 1)).toHaveLength(before + 1);
+  });
+
   it('owes no more than one ping to each after the process stood still', () => {
     const { still, pings, add, pass } = setUp();
     for (let id = 0; id < 10; id += 1) add(id);
