@@ -13,6 +13,7 @@ import { ask, client, closeClients, connected, waitUntil } from '../support/gate
 import { tokenOf } from '../support/gateway-fixtures.ts';
 import { type InProcess, startInProcess, stopNodes } from '../support/node-in-process.ts';
 import { freePort } from '../support/node-process.ts';
+import { noRates } from '../support/test-config.ts';
 
 let server: StateServer | undefined;
 afterEach(async () => {
@@ -66,7 +67,7 @@ describe('a state server that dies', () => {
     const wires = createMemoryWireHub();
     const start = (nodeId: string) =>
       startInProcess(
-        { nodeId, stateServer: `127.0.0.1:${port}` },
+        { nodeId, stateServer: `127.0.0.1:${port}`, ...noRates },
         { parts: { store: { ...store, close: async () => {} }, wire: wires.join(nodeId), sharedLog: true } },
       );
     const [one, two] = [await start('one'), await start('two')];
