@@ -12,8 +12,8 @@ const sampleMs = 50;
 /** Busy share of the loop from which on commands are gathered, and the share at which they are gathered the longest. */
 const busyFrom = 0.65;
 const busyFull = 0.85;
-/** Longest gathering. Measured with 10 rooms of 100 readers on one core: shorter gives up throughput, longer passes 100 ms at p99. */
-const gatherMaxMs = 60;
+/** Longest gathering. Measured with 10 rooms of 100 readers on one core: shorter gives up throughput, longer leaves p99 too little below 100 ms. */
+const gatherMaxMs = 45;
 
 export class LoopLoad {
   private share = 0;
