@@ -433,7 +433,12 @@ export const settings = {
     description:
       'Address the state server listens on, the one inside a node or that of npm run state-server. Not loopback: CHAT_STATE_SECRET is required.',
   }),
-  statePort: integer({ default: 0, min: 0, max: 65_535, description: 'Port the state server listens on; 0 takes any free one.' }),
+  statePort: integer({
+    default: 0,
+    min: 0,
+    max: 65_535,
+    description: 'Port the state server listens on; 0: any free one inside a node, 3100 for npm run state-server.',
+  }),
   stateSecret: optionalText({
     isSecret: true,
     rule: `at least ${secretBytesMin} bytes long`,

@@ -8,10 +8,14 @@ import { createLogger } from './logger.ts';
 import { failStart, runUntilSignal } from './process-end.ts';
 import { startStateServer } from './state/state-server.ts';
 
+/** Where nodes look for one that stands alone; it must be the same again after a restart. */
+const ownPort = 3100;
+
 async function main(): Promise<void> {
   const config = loadConfig();
   const log = createLogger({ level: config.logLevel, isPretty: config.logPretty, base: { node: 'state-server', inc: newId() } });
-  const { stateHost: host, statePort: port, stateSecret: secret } = config;
+  const { stateHost: host, stateSecret: secret } = config;
+  const port = config.statePort === 0 ? ownPort : config.statePort;
   await runUntilSignal({
     start: () => startStateServer({ host, port, ...(secret !== undefined && { secret }), clock: systemClock, log }),
     banner: (server) =>

@@ -96,6 +96,7 @@ export function chartSvg(points: readonly LoadPoint[], { title, subtitle }: Char
   const [yDelivered, yLate] = [yIn(plot, delivered), yIn(lateness, late)];
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, Helvetica, Arial, sans-serif" font-size="12" fill="${ink}">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     `<text x="${plot.left}" y="28" font-size="17" font-weight="600">${escaped(title)}</text>`,
     `<text x="${plot.left}" y="47" fill="#6a6a6a">${escaped(subtitle)}</text>`,

@@ -1,5 +1,5 @@
 /**
- * NodeProcess: a real node as a child process, to be killed.
+ * NodeProcess: a real node, or a state server that stands alone, as a child process, to be killed.
  *
  * Guarantees: `start` resolves when the node serves; whatever is left is killed with the test's process. Runs what `npm start` runs.
  */
@@ -7,9 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-const mainPath = fileURLToPath(
-  new URL(import.meta.url.includes('/dist/') ? '../../system/main.js' : '../../dist/system/main.js', import.meta.url),
-);
+const programs = new URL(import.meta.url.includes('/dist/') ? '../../system/' : '../../dist/system/', import.meta.url);
 const startMs = 20_000;
 
 export interface NodeExit {
@@ -25,10 +23,12 @@ export class NodeProcess {
   /** And to stderr. */
   stderr = '';
   private readonly env: Readonly<Record<string, string>>;
+  private readonly program: string;
 
   /** `env`: CHAT_* variables; CHAT_PORT must be a fixed port where clients are to find it again. */
-  constructor(env: Readonly<Record<string, string>>) {
+  constructor(env: Readonly<Record<string, string>>, program: 'main' | 'state-server-main' = 'main') {
     this.env = env;
+    this.program = fileURLToPath(new URL(`${program}.js`, programs));
     process.once('exit', () => this.child?.kill('SIGKILL'));
   }
 
@@ -41,7 +41,7 @@ export class NodeProcess {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`the node did not start within ${startMs} ms:\n${this.output}`)), startMs);
       const look = (): void => {
-        if (!this.output.includes('Playhouse is up')) return;
+        if (!this.output.includes(' is up: ')) return;
         clearTimeout(timer);
         resolve();
       };
@@ -71,7 +71,7 @@ export class NodeProcess {
   private spawn(): ChildProcess {
     this.output = '';
     const env = { PATH: process.env.PATH ?? '', CHAT_LOG_LEVEL: 'warn', CHAT_LOG_PRETTY: 'false', ...this.env };
-    this.child = spawn(process.execPath, [mainPath], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(process.execPath, [this.program], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const name of ['stdout', 'stderr'] as const) {
       this.child[name]?.setEncoding('utf8').on('data', (data: string) => {
         this.output = (this.output + data).slice(-100_000);
