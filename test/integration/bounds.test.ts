@@ -15,32 +15,14 @@ import { emptyHead, headAfter } from '../../system/store/entry.ts';
 import { batchEntriesMax } from '../../system/store/room-log.ts';
 import { openMemoryStore } from '../../system/store/room-store-memory.ts';
 import type { UserRooms } from '../../system/store/user-rooms.ts';
-import {
-  create,
-  join,
-  open,
-  type Stage,
-  type StageClient,
-  type StageOptions,
-  send,
-  startStage,
-  testRoomSettings,
-} from '../support/actor-stage.ts';
+import { create, join, open, type StageClient, send, startStage, stopStages, testRoomSettings } from '../support/actor-stage.ts';
 import { entriesAfter, entryAfter } from '../support/entries.ts';
 import { startTestGateway } from '../support/gateway-fixtures.ts';
 import { turns } from '../support/manual-clock.ts';
 import { rawRequest } from '../support/raw-request.ts';
 
 const lobby = 'lobby' as RoomId;
-const stages: Stage[] = [];
-function stage(options: StageOptions = {}): Stage {
-  const made = startStage(options);
-  stages.push(made);
-  return made;
-}
-afterEach(async () => {
-  for (const made of stages.splice(0)) await made.stop();
-});
+afterEach(stopStages);
 
 const codeOf = (answer: Answer): string => (answer.ok ? 'ok' : answer.refusal.code);
 
@@ -61,7 +43,7 @@ function gate() {
 
 describe('mailboxes', () => {
   it('a room whose mailbox is full answers BUSY', async () => {
-    const on = stage();
+    const on = startStage();
     await on.connect('alice').done(create('lobby'));
     const refusals = Array.from({ length: roomMailboxMax + 1 }, () => on.rooms.send(lobby, { type: 'room.hint', seq: 0 }));
     expect(refusals.filter((refusal) => refusal !== undefined)).toHaveLength(1);
@@ -72,7 +54,7 @@ describe('mailboxes', () => {
   });
 
   it('a session takes so many commands and refuses the next', async () => {
-    const { handle } = stage().connect('alice');
+    const { handle } = startStage().connect('alice');
     const command: ClientCommand = { type: 'typing', room: lobby };
     const told = Array.from({ length: sessionMailboxMax + 1 }, () => handle.command(command, () => {}));
     expect(told.filter((each) => each === 'refused')).toHaveLength(1);
@@ -82,7 +64,7 @@ describe('mailboxes', () => {
   });
 
   it('signals for a room that is not awake wait up to their bound', async () => {
-    const on = stage();
+    const on = startStage();
     const codes: string[] = [];
     const replyTo = callbackRef<Answer>('test', (answer) => void codes.push(codeOf(answer)));
     for (let i = 0; i < typistsWaitingMax + 44; i += 1) on.rooms.send(lobby, { type: 'room.typing', user: 'alice' as UserId, replyTo });
@@ -96,7 +78,7 @@ describe('appends', () => {
   it('one append holds 256 entries; the rest is the next one', async () => {
     const store = openMemoryStore();
     const sizes: number[] = [];
-    const on = stage({
+    const on = startStage({
       store,
       settings: { senderPendingMax: 1_000 },
       log: (log) => ({
@@ -124,7 +106,7 @@ describe('appends', () => {
 
   it('80 % of the commands that may wait in a room is one line', async () => {
     const held = gate();
-    const on = stage({
+    const on = startStage({
       settings: { pendingMax: 10 },
       log: (log) => ({
         async append(...call) {
@@ -178,7 +160,7 @@ describe('the buffer of early events', () => {
   it('above the bound of the node an event is a hint, and nobody misses it', async () => {
     const tally = new RoomTally();
     let reads = 0;
-    const on = stage({
+    const on = startStage({
       tally,
       settings: { sharedLog: true },
       log: (log) => ({
@@ -219,7 +201,7 @@ describe('reads', () => {
         return typeof value === 'function' ? value.bind(target) : value;
       },
     });
-    const on = stage({
+    const on = startStage({
       store: { ...store, userRooms },
       log: (log) => ({
         async messages(...call) {

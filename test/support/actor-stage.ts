@@ -150,6 +150,8 @@ export function isRefusal(value: SessionHandle | Refusal): value is Refusal {
   return 'code' in value;
 }
 
+const running = new Set<Stage>();
+
 export function startStage(options: StageOptions = {}): Stage {
   const clock = manualClock();
   const lines: Record<string, unknown>[] = [];
@@ -202,7 +204,7 @@ export function startStage(options: StageOptions = {}): Stage {
     onChildLost: (child) => lost.push(child),
   });
   log.tail((room, head) => heads.onHead(room, head));
-  return {
+  const stage: Stage = {
     system,
     clock,
     store,
@@ -239,6 +241,7 @@ export function startStage(options: StageOptions = {}): Stage {
       };
     },
     async stop() {
+      running.delete(stage);
       const stopping = system.stop(1_000);
       for (let turn = 0; turn < 10; turn += 1) {
         await turns(2);
@@ -247,6 +250,13 @@ export function startStage(options: StageOptions = {}): Stage {
       await stopping;
     },
   };
+  running.add(stage);
+  return stage;
+}
+
+/** Stops every stage that still runs. For afterEach. */
+export async function stopStages(): Promise<void> {
+  for (const stage of [...running]) await stage.stop();
 }
 
 /** The log with some functions replaced; the others keep their `this`. */

@@ -5,18 +5,20 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ClientCommand } from '../../actors/client-command.ts';
 import type { RoomId, UserId } from '../../system/ids.ts';
 import type { Head } from '../../system/store/entry.ts';
-import { create, join, open, type Stage, type StageClient, type StageOptions, send, startStage } from '../support/actor-stage.ts';
+import {
+  create,
+  join,
+  open,
+  type Stage,
+  type StageClient,
+  type StageOptions,
+  send,
+  startStage,
+  stopStages,
+} from '../support/actor-stage.ts';
 import { turns } from '../support/manual-clock.ts';
 
-const stages: Stage[] = [];
-const stage = (options?: StageOptions): Stage => {
-  const started = startStage(options);
-  stages.push(started);
-  return started;
-};
-afterEach(async () => {
-  for (const started of stages.splice(0)) await started.stop();
-});
+afterEach(stopStages);
 
 const list: ClientCommand = { type: 'room.list' };
 const id = (room: string) => room as RoomId;
@@ -34,7 +36,7 @@ async function pass(on: Stage, ms: number): Promise<void> {
 
 /** Alice made the rooms, Bob is in them and has asked for his list. */
 async function listed(rooms: readonly string[] = ['lobby'], options?: StageOptions) {
-  const on = stage(options);
+  const on = startStage(options);
   const [alice, bob] = [on.connect('alice'), on.connect('bob')];
   for (const room of rooms) {
     await alice.done(create(room));

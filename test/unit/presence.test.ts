@@ -7,19 +7,26 @@ import { tell } from '../../system/actor.ts';
 import type { RoomId, SessionId, UserId } from '../../system/ids.ts';
 import type { StateLink } from '../../system/state/state-link.ts';
 import { createMemoryStateHub } from '../../system/state/state-link-memory.ts';
-import { create, join, open, poison, type Stage, type StageClient, type StageOptions, send, startStage } from '../support/actor-stage.ts';
+import {
+  create,
+  join,
+  open,
+  poison,
+  type Stage,
+  type StageClient,
+  type StageOptions,
+  send,
+  startStage,
+  stopStages,
+} from '../support/actor-stage.ts';
 import { turns } from '../support/manual-clock.ts';
 
-const stages: Stage[] = [];
 const stage = async (options?: StageOptions): Promise<Stage> => {
   const started = startStage(options);
-  stages.push(started);
   await turns(2);
   return started;
 };
-afterEach(async () => {
-  for (const started of stages.splice(0)) await started.stop();
-});
+afterEach(stopStages);
 
 const watch = async (who: StageClient, ...users: string[]): Promise<readonly PresenceView[]> => {
   const result = await who.done({ type: 'presence.watch', users: users as UserId[] });

@@ -8,18 +8,21 @@ import type { RoomId, UserId } from '../../system/ids.ts';
 import type { RoomStore } from '../../system/store/room-store.ts';
 import { openMemoryStore } from '../../system/store/room-store-memory.ts';
 import type { ReadMark } from '../../system/store/user-rooms.ts';
-import { create, join, open, poison, type Stage, type StageClient, type StageOptions, send, startStage } from '../support/actor-stage.ts';
+import {
+  create,
+  join,
+  open,
+  poison,
+  type Stage,
+  type StageClient,
+  type StageOptions,
+  send,
+  startStage,
+  stopStages,
+} from '../support/actor-stage.ts';
 import { turns } from '../support/manual-clock.ts';
 
-const stages: Stage[] = [];
-const stage = (options?: StageOptions): Stage => {
-  const started = startStage(options);
-  stages.push(started);
-  return started;
-};
-afterEach(async () => {
-  for (const started of stages.splice(0)) await started.stop();
-});
+afterEach(stopStages);
 
 const lobby = 'lobby' as RoomId;
 const mark = (seq: number, room = 'lobby'): ClientCommand => ({ type: 'read.mark', room: room as RoomId, seq });
@@ -52,7 +55,7 @@ function watchedStore(): { store: RoomStore; calls: (readonly ReadMark[])[]; gat
 
 /** Alice has written three messages (3 to 5), Bob has joined and reads along. */
 async function conversation(options?: StageOptions) {
-  const on = stage(options);
+  const on = startStage(options);
   const [alice, bob] = [on.connect('alice'), on.connect('bob')];
   await alice.done(create('lobby'));
   await bob.done(join('lobby'));
@@ -125,7 +128,7 @@ describe('a read mark', () => {
     const store = openMemoryStore();
     const { bob } = await conversation({ store });
     await bob.done(mark(4));
-    const again = stage({ store });
+    const again = startStage({ store });
     expect(await row(again.connect('bob'))).toMatchObject({ read: 4, unread: 1 });
   });
 
@@ -234,7 +237,6 @@ describe('what one wrote', () => {
     ]);
     await alice.done(send('lobby', 'last', 'x'));
     await on.stop();
-    stages.length = 0;
     expect(await store.userRooms.list('alice' as UserId, 1)).toMatchObject([{ readSeq: 36 }]);
   });
 });

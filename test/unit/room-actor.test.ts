@@ -19,18 +19,11 @@ import {
   type StageOptions,
   send,
   startStage,
+  stopStages,
 } from '../support/actor-stage.ts';
 import { turns } from '../support/manual-clock.ts';
 
-const stages: Stage[] = [];
-const stage = (options?: StageOptions): Stage => {
-  const started = startStage(options);
-  stages.push(started);
-  return started;
-};
-afterEach(async () => {
-  for (const started of stages.splice(0)) await started.stop();
-});
+afterEach(stopStages);
 
 const lobby = 'lobby' as RoomId;
 const stored = (answer: Answer): number => (answer.ok && answer.result.type === 'stored' ? answer.result.seq : -1);
@@ -47,7 +40,7 @@ const events = (on: Stage, ev: string): Record<string, unknown>[] => on.lines.fi
 
 /** Alice and Bob in one open room, Bob having been given seq 1 and 2 with the answer. */
 async function twoPeople(options?: StageOptions) {
-  const on = stage(options);
+  const on = startStage(options);
   const alice = on.connect('alice');
   const bob = on.connect('bob');
   await alice.done(create('lobby'));
@@ -247,7 +240,7 @@ describe('people in a room', () => {
   });
 
   it('who type before the room is awake are judged when it is, not taken for strangers', async () => {
-    const on = stage();
+    const on = startStage();
     const alice = on.connect('alice');
     await alice.done(create('cold', false));
     on.clock.advance(61_000);
@@ -318,7 +311,7 @@ describe('people in a room', () => {
   });
 
   it('are two in a direct room, and there is only one of it whoever makes it', async () => {
-    const on = stage();
+    const on = startStage();
     const [alice, bob] = [on.connect('alice'), on.connect('bob')];
     const dm = (other: string) => ({ type: 'room.create', kind: 'dm', public: false, members: [other as UserId] }) as const;
     const [first, second] = [await alice.done(dm('bob')), await bob.done(dm('alice'))];
@@ -517,7 +510,7 @@ describe('bounds and ends', () => {
   });
 
   it('a room that nobody made does not stay in memory', async () => {
-    const on = stage();
+    const on = startStage();
     const alice = on.connect('alice');
     for (let index = 0; index < 50; index += 1) expect(code(await alice.ask(send(`ghost${index}`, 'm', 'x')))).toBe('NOT_FOUND');
     await settle(on, 100);
@@ -525,7 +518,7 @@ describe('bounds and ends', () => {
   });
 
   it('answers whoever waits in the mailbox of a room that fails for good', async () => {
-    const on = stage();
+    const on = startStage();
     const alice = on.connect('alice');
     await alice.done(create('lobby'));
     for (let crash = 0; crash < 4; crash += 1) on.rooms.sendIfActive(lobby, poison<RoomCommand>('room.hint'));
@@ -538,7 +531,7 @@ describe('bounds and ends', () => {
   });
 
   it('says BUSY when too many rooms are active, and makes space', async () => {
-    const on = stage({ roomsActiveMax: 2 });
+    const on = startStage({ roomsActiveMax: 2 });
     const alice = on.connect('alice');
     await alice.done(create('one'));
     await alice.done(create('two'));
@@ -548,7 +541,7 @@ describe('bounds and ends', () => {
   });
 
   it('admits no more connections than configured, and none while it drains', async () => {
-    const on = stage({ connectionsMax: 1 });
+    const on = startStage({ connectionsMax: 1 });
     const alice = on.connect('alice');
     const identity = { userId: 'bob' as UserId, name: 'bob', roles: [], expiresAtMs: on.clock.wallMs() + 1_000 };
     const refused = on.gateway.openSession(identity, new RecordingSink());
@@ -559,7 +552,7 @@ describe('bounds and ends', () => {
   });
 
   it('ends a session when its token expires', async () => {
-    const on = stage();
+    const on = startStage();
     const alice = on.connect('alice', 5_000);
     on.clock.advance(4_999);
     await turns(2);
@@ -570,7 +563,7 @@ describe('bounds and ends', () => {
   });
 
   it('opens no more rooms on a connection than configured; failed opens do not count', async () => {
-    const on = stage({ roomsPerSocketMax: 2 });
+    const on = startStage({ roomsPerSocketMax: 2 });
     const alice = on.connect('alice');
     for (const id of ['one', 'two', 'three']) await alice.done(create(id));
     for (let index = 0; index < 5; index += 1) expect(code(await alice.ask(open(`ghost${index}`)))).toBe('NOT_FOUND');

@@ -7,15 +7,12 @@ import { RoomReads } from '../../actors/room-reads.ts';
 import type { Cid, RoomId, UserId } from '../../system/ids.ts';
 import type { Entry } from '../../system/store/entry.ts';
 import { openMemoryStore } from '../../system/store/room-store-memory.ts';
-import { create, join, open, type Stage, send, startStage, withOverrides } from '../support/actor-stage.ts';
+import { create, join, open, send, startStage, stopStages, withOverrides } from '../support/actor-stage.ts';
 import { asEntry } from '../support/gateway-fixtures.ts';
 import { manualClock, turns } from '../support/manual-clock.ts';
 
 const lobby = 'lobby' as RoomId;
-const stages: Stage[] = [];
-afterEach(async () => {
-  for (const started of stages.splice(0)) await started.stop();
-});
+afterEach(stopStages);
 
 /** A room of 40 messages of which the room's memory holds the last few, so that who is further behind must be read for. */
 async function roomWithPast() {
@@ -36,7 +33,6 @@ async function roomWithPast() {
       },
     }),
   });
-  stages.push(on);
   const alice = on.connect('alice');
   await alice.done(create('lobby'));
   for (let index = 0; index < 40; index += 1) await alice.done(send('lobby', `m${index}`, `text ${index}`));
@@ -120,7 +116,6 @@ describe('a storm of clients that come back to one room', () => {
       settings: { recentEntriesMax: 2 },
       log: (log) => ({ read: (room, range) => (isBroken ? Promise.reject(new Error('the disk')) : log.read(room, range)) }),
     });
-    stages.push(on);
     const alice = on.connect('alice');
     await alice.done(create('lobby'));
     await on.connect('bob').done(join('lobby'));

@@ -6,18 +6,10 @@ import type { Answer, ClientCommand } from '../../actors/client-command.ts';
 import type { Identity } from '../../actors/identity.ts';
 import { TokenLifeState } from '../../actors/token-life-state.ts';
 import type { RoomId, UserId } from '../../system/ids.ts';
-import { create, type Stage, type StageOptions, startStage } from '../support/actor-stage.ts';
+import { create, type Stage, startStage, stopStages } from '../support/actor-stage.ts';
 import { turns } from '../support/manual-clock.ts';
 
-const stages: Stage[] = [];
-const stage = (options?: StageOptions): Stage => {
-  const started = startStage(options);
-  stages.push(started);
-  return started;
-};
-afterEach(async () => {
-  for (const started of stages.splice(0)) await started.stop();
-});
+afterEach(stopStages);
 
 const list: ClientCommand = { type: 'room.list' };
 const codeOf = (answer: Answer): string => (answer.ok ? 'ok' : answer.refusal.code);
@@ -36,7 +28,7 @@ const refresh = (given: Identity): ClientCommand => ({ type: 'auth.refresh', ide
 
 describe('a session', () => {
   it('tells its client 60 s before the token ends, once, and ends with it', async () => {
-    const on = stage();
+    const on = startStage();
     const expiresAt = on.clock.wallMs() + 600_000;
     const alice = on.connect('alice', 600_000);
     await pass(on, 539_999);
@@ -53,7 +45,7 @@ describe('a session', () => {
   });
 
   it('tells at once of a token that lives shorter, and as soon as there is room when there was none', async () => {
-    const on = stage();
+    const on = startStage();
     const alice = on.connect('alice', 20_000);
     expect(alice.sink.events('auth:expiring')).toMatchObject([{ inMs: 20_000 }]);
     const bob = on.connect('bob', 61_000);
@@ -69,7 +61,7 @@ describe('a session', () => {
   });
 
   it('lives on with a newer token, is told of that one anew, and goes by its name', async () => {
-    const on = stage();
+    const on = startStage();
     const alice = on.connect('alice', 61_000);
     await alice.done(create('lobby'));
     await pass(on, 30_000);
@@ -85,7 +77,7 @@ describe('a session', () => {
   });
 
   it('leaves no timer of the old token behind, however often it is refreshed', async () => {
-    const on = stage();
+    const on = startStage();
     const alice = on.connect('alice', 600_000);
     await alice.done(refresh(identity(on, 600_000)));
     const before = on.clock.pending();
@@ -94,7 +86,7 @@ describe('a session', () => {
   });
 
   it('takes a token that ends sooner, too', async () => {
-    const on = stage();
+    const on = startStage();
     const alice = on.connect('alice', 600_000);
     await alice.done(refresh(identity(on, 5_000)));
     await pass(on, 5_000);
@@ -102,7 +94,7 @@ describe('a session', () => {
   });
 
   it('refuses the token of another user and a revoked one, and stays as it was', async () => {
-    const on = stage({ isRevoked: ({ jti }) => jti === 'gone' });
+    const on = startStage({ isRevoked: ({ jti }) => jti === 'gone' });
     const alice = on.connect('alice', 61_000);
     expect(await alice.ask(refresh(identity(on, 900_000, { userId: 'bob' as UserId })))).toMatchObject({
       ok: false,
@@ -116,7 +108,7 @@ describe('a session', () => {
 
   it('carries out nothing after the end, also when the clock jumped past it before any timer fired', async () => {
     let jumpMs = 0;
-    const on = stage({ wallMs: (wallMs) => wallMs + jumpMs });
+    const on = startStage({ wallMs: (wallMs) => wallMs + jumpMs });
     const alice = on.connect('alice', 600_000);
     await alice.done(create('lobby'));
     jumpMs = 700_000;
@@ -132,7 +124,7 @@ describe('a session', () => {
 
   it('ends within 30 s of a jump of the clock past its end though its client is silent, and stays when the clock is set back', async () => {
     let jumpMs = 0;
-    const on = stage({ wallMs: (wallMs) => wallMs + jumpMs });
+    const on = startStage({ wallMs: (wallMs) => wallMs + jumpMs });
     const alice = on.connect('alice', 600_000);
     jumpMs = -3_600_000;
     await pass(on, 599_000);
@@ -143,7 +135,7 @@ describe('a session', () => {
   });
 
   it('with a token of a year looks now and then, not all the time', async () => {
-    const on = stage();
+    const on = startStage();
     const alice = on.connect('alice', 31_536_000_000);
     const spawned = on.system.stats();
     await pass(on, 300_000);
@@ -153,7 +145,7 @@ describe('a session', () => {
   });
 
   it('is put out by a revocation of the token it was refreshed with, not by one of the token before', async () => {
-    const on = stage();
+    const on = startStage();
     const alice = on.connect('alice', 600_000);
     await alice.done(refresh(identity(on, 600_000, { jti: 'second' })));
     await alice.done(refresh(identity(on, 600_000, { jti: 'third' })));
@@ -165,7 +157,7 @@ describe('a session', () => {
   });
 
   it('is put out though its client keeps its queue full', async () => {
-    const on = stage();
+    const on = startStage();
     const alice = on.connect('alice');
     for (let index = 0; index < 400; index += 1) alice.handle.command(list, () => {});
     expect(on.gateway.revoke({ of: { user: 'alice' as UserId }, atMs: on.clock.wallMs(), endsAtMs: on.clock.wallMs() + 1 })).toBe(1);
