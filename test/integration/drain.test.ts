@@ -45,6 +45,18 @@ function heldStore() {
   };
 }
 
+/** A node of which ada's message is being appended, until the store is released. */
+async function appendUnderWay(drainDeadlineMs: number) {
+  const held = heldStore();
+  const node = await startTestNode({ drainDeadlineMs }, shared(held.store));
+  const socket = await connected(client(node.url, { auth: { token: signToken('ada') } }));
+  await ask(socket, 'room:create', { kind: 'group', id: 'lobby' });
+  held.hold();
+  const sent = ask(socket, 'message:send', { room: 'lobby', cid: 'c', text: 'x' });
+  await waitUntil('the append is under way', () => held.waiting() === 1);
+  return { held, node, socket, sent };
+}
+
 function nodeProcess(port: number, env: Record<string, string> = {}): NodeProcess {
   const dir = mkdtempSync(join(tmpdir(), 'playhouse-drain-'));
   const node = new NodeProcess({ CHAT_PORT: String(port), CHAT_DATA_DIR: dir, ...env });
@@ -150,13 +162,7 @@ describe('a node that is told to stop', () => {
   });
 
   it('is not ready and lets nobody in from the first moment on', async () => {
-    const held = heldStore();
-    const node = await startTestNode({ drainDeadlineMs: 15_000 }, shared(held.store));
-    const socket = await connected(client(node.url, { auth: { token: signToken('ada') } }));
-    await ask(socket, 'room:create', { kind: 'group', id: 'lobby' });
-    held.hold();
-    const sent = ask(socket, 'message:send', { room: 'lobby', cid: 'c', text: 'x' });
-    await waitUntil('the append is under way', () => held.waiting() === 1);
+    const { held, node, sent } = await appendUnderWay(15_000);
     const stopped = node.stop();
     expect((await fetch(`${node.url}/readyz`)).status).toBe(503);
     expect((await fetch(`${node.url}/healthz`)).status).toBe(200);
@@ -176,13 +182,7 @@ describe('a node that is told to stop', () => {
   });
 
   it('does not wait for a store that hangs for ever: whoever waits for it is told to try again', async () => {
-    const held = heldStore();
-    const node = await startTestNode({ drainDeadlineMs: 800 }, shared(held.store));
-    const socket = await connected(client(node.url, { auth: { token: signToken('ada') } }));
-    await ask(socket, 'room:create', { kind: 'group', id: 'lobby' });
-    held.hold();
-    const sent = ask(socket, 'message:send', { room: 'lobby', cid: 'c', text: 'x' });
-    await waitUntil('the append is under way', () => held.waiting() === 1);
+    const { held, node, socket, sent } = await appendUnderWay(800);
     const stopped = node.stop();
     expect((await sent).error).toMatchObject({ code: 'ROOM_UNAVAILABLE', retryable: true });
     await stopped;
