@@ -6,7 +6,8 @@
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { isIPv4 } from 'node:net';
-import { type Field, type SettingValues, secretBytesMin, variableOf } from './schema.ts';
+import { type Field, type SettingValues, variableOf } from './schema.ts';
+import { secretBytesMin } from './setting-kinds.ts';
 
 interface Relation {
   readonly between: readonly [Field, Field];

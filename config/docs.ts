@@ -3,7 +3,8 @@
  *
  * Pure. The program that rewrites README.md is system/docs.ts, since it needs the error tables as well.
  */
-import { type Field, fields, fileVariableOf, type Setting, settings, variableOf } from './schema.ts';
+import { type Field, fields, fileVariableOf, settings, variableOf } from './schema.ts';
+import type { Setting } from './setting-kinds.ts';
 
 export function configDocs(): string {
   return markdownTable(['Variable', 'Default', 'Unit', 'Allowed', 'Meaning'], fields.map(docsRow));

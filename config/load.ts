@@ -6,18 +6,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { isLoopback, publicKeyMistakes, relationMistakes, secretMistakes, weaknessMistakes } from './checks.ts';
-import {
-  type Config,
-  type Field,
-  fields,
-  fileVariableOf,
-  type JwtConfig,
-  reservedVariables,
-  type Setting,
-  type SettingValues,
-  settings,
-  variableOf,
-} from './schema.ts';
+import { type Config, type Field, fields, fileVariableOf, type JwtConfig, type SettingValues, settings, variableOf } from './schema.ts';
+import type { Setting } from './setting-kinds.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Source = 'default' | 'env' | 'file';
@@ -68,7 +58,7 @@ export function loadWithSources(env: Environment = process.env, surroundings: Su
       `CHAT_DEV=true, CHAT_HOST=${values.host}: development mode hands out tokens to anybody, so the host must be loopback (127.0.0.1, ::1, localhost)`,
     );
   }
-  mistakes.push(...stateMistakes(reading));
+  mistakes.push(...stateMistakes(reading), ...clusterMistakes(reading));
   const jwt = mistaken.has('jwtSecret') || mistaken.has('host') ? undefined : decideJwt(reading, dev, surroundings, mistakes);
   if (mistakes.length > 0 || jwt === undefined) throw new ConfigError(mistakes);
 
@@ -76,6 +66,7 @@ export function loadWithSources(env: Environment = process.env, surroundings: Su
   const config: Config = { ...rest, dev, logPretty: values.logPretty ?? surroundings.isTerminal, jwt: Object.freeze(jwt) };
   Object.freeze(config.origins);
   Object.freeze(config.trustedProxies);
+  Object.freeze(config.kafkaBrokers);
   return { config: Object.freeze(config), values, sources: reading.sources };
 }
 
@@ -201,14 +192,33 @@ function stateMistakes({ values, mistaken, sources }: Reading): string[] {
   return [`CHAT_STATE_HOST=${stateHost}: needs CHAT_STATE_SECRET or CHAT_STATE_SECRET_FILE, since others can reach it`];
 }
 
+/** Half a cluster would lose what it seems to keep. */
+function clusterMistakes({ values, mistaken, sources }: Reading): string[] {
+  const { kafkaBrokers, mongoUrl, clusterSecret } = values;
+  const mistakes: string[] = [];
+  if (kafkaBrokers.length > 0 && mongoUrl === undefined && !mistaken.has('mongoUrl')) {
+    mistakes.push(
+      `CHAT_KAFKA_BROKERS=${kafkaBrokers.join(',')}: needs CHAT_MONGO_URL too: nodes that tell each other of rooms must store them in one place`,
+    );
+  }
+  if (kafkaBrokers.length > 0 && clusterSecret === undefined && !mistaken.has('clusterSecret')) {
+    mistakes.push(
+      `CHAT_KAFKA_BROKERS=${kafkaBrokers.join(',')}: needs CHAT_CLUSTER_SECRET or CHAT_CLUSTER_SECRET_FILE, by which nodes know each other's records from forged ones`,
+    );
+  }
+  if (clusterSecret !== undefined) {
+    mistakes.push(
+      ...weaknessMistakes(sources.clusterSecret === 'file' ? 'CHAT_CLUSTER_SECRET_FILE' : 'CHAT_CLUSTER_SECRET', clusterSecret),
+    );
+  }
+  return mistakes;
+}
+
 function unknownVariables(env: Environment): string[] {
   const known = fields.flatMap((field) => [variableOf(field), fileVariableOf(field) ?? []].flat());
   return Object.keys(env)
     .filter((name) => name.startsWith('CHAT_') && env[name] !== undefined && !known.includes(name))
     .map((name) => {
-      const part = reservedVariables.get(name);
-      if (part !== undefined)
-        return `${name}: ${part} is not yet built into this version; remove the variable to run on the embedded parts`;
       const nearest = nearestName(name, known);
       return `${name}: no such setting${nearest === undefined ? '; npm run config lists them all' : `; did you mean ${nearest}?`}`;
     });

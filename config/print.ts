@@ -6,7 +6,8 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ConfigError, type LoadedConfig, loadWithSources } from './load.ts';
-import { type Field, fields, fileVariableOf, type Setting, settings, variableOf } from './schema.ts';
+import { type Field, fields, fileVariableOf, settings, variableOf } from './schema.ts';
+import type { Setting } from './setting-kinds.ts';
 
 export function printConfig(loaded: LoadedConfig): string {
   const rows = [['SETTING', 'VALUE', 'UNIT', 'FROM'], ...fields.map((field) => rowOf(loaded, field))];

@@ -21,10 +21,11 @@ interface Row {
 
 const composition = [
   'system/node.ts',
-  'system/node-state.ts',
+  'system/node-*.ts',
   'system/main.ts',
   'system/state-server-main.ts',
   'system/migrate.ts',
+  'system/topics.ts',
   'system/docs.ts',
   'system/bounds.ts',
 ];
@@ -35,6 +36,9 @@ const hiddenClocks = ['node:timers', 'node:timers/promises', 'node:process', 'no
 const contracts = [
   'system/store/@(entry|revocations|room-log|room-store|user-rooms).ts',
   'system/wire/wire.ts',
+  'system/cluster/@(cluster-view|node-link|cluster-limits).ts',
+  'system/directory/@(directory|notifier).ts',
+  'system/files/file-store.ts',
   'system/state/state-link.ts',
 ];
 const pureActors = ['actors/*-state.ts', 'actors/room-fold.ts', 'actors/room-delivery.ts', 'actors/room-protocol.ts'];
@@ -42,7 +46,7 @@ const pureActors = ['actors/*-state.ts', 'actors/room-fold.ts', 'actors/room-del
 const table: readonly Row[] = [
   { from: ['config/**'], mayImport: ['node:*', 'zod', 'config/**'], never: hiddenClocks },
   {
-    from: ['system/node.ts', 'system/node-state.ts', 'system/main.ts', 'system/state-server-main.ts', 'system/migrate.ts'],
+    from: ['system/node.ts', 'system/node-*.ts', 'system/main.ts', 'system/state-server-main.ts', 'system/migrate.ts', 'system/topics.ts'],
     mayImport: ['**'],
     never: ['test/**', 'gateway/client/**'],
   },

@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { weaknessOf } from '../../config/checks.ts';
 import { ConfigError, type Environment, loadConfig, loadWithSources, type Surroundings } from '../../config/load.ts';
 import { printConfig } from '../../config/print.ts';
-import { type Field, fields, reservedVariables, type Setting, settings, variableOf } from '../../config/schema.ts';
+import { type Field, fields, settings, variableOf } from '../../config/schema.ts';
+import type { Setting } from '../../config/setting-kinds.ts';
 import { testConfig } from '../support/test-config.ts';
 
 const strongSecret = randomBytes(48).toString('base64url');
@@ -80,6 +81,12 @@ describe('the defaults', () => {
       presenceWatchesMax: 500_000,
       presenceUsersMax: 30_000,
       stateServer: '',
+      kafkaBrokers: [],
+      kafkaTopicPrefix: '',
+      redisKeyPrefix: 'playhouse',
+      clusterHost: '127.0.0.1',
+      clusterPort: 0,
+      clusterAddress: '',
       stateHost: '127.0.0.1',
       statePort: 0,
       drainDeadlineMs: 15_000,
@@ -210,12 +217,6 @@ describe('mistakes', () => {
   it('variables of other programs are left alone', () => {
     expect(mistakesOf({ PORT: 'x', JWT_SECRET: 'x', MY_CHAT_PORT: 'x' })).toEqual([]);
   });
-
-  it.each([...reservedVariables])('%s says that %s is not yet built', (name, part) => {
-    expect(mistakesOf({ [name]: 'somewhere:1' })).toEqual([
-      `${name}: ${part} is not yet built into this version; remove the variable to run on the embedded parts`,
-    ]);
-  });
 });
 
 describe('development mode', () => {
@@ -239,6 +240,25 @@ describe('development mode', () => {
 
   it('switched off without a key is a mistake', () => {
     expect(mistakesOf({ CHAT_DEV: 'false' })).toEqual([expect.stringContaining('CHAT_JWT_SECRET: is missing')]);
+  });
+});
+
+describe('half a cluster', () => {
+  const kafka = { CHAT_KAFKA_BROKERS: 'k1:9092, k2:9092' };
+  it('is refused, each missing part with the reason', () => {
+    expect(mistakesOf(kafka)).toEqual([
+      expect.stringMatching(/^CHAT_KAFKA_BROKERS=k1:9092,k2:9092: needs CHAT_MONGO_URL too: nodes/),
+      expect.stringMatching(/^CHAT_KAFKA_BROKERS=k1:9092,k2:9092: needs CHAT_CLUSTER_SECRET or CHAT_CLUSTER_SECRET_FILE/),
+    ]);
+    const whole = { ...kafka, CHAT_MONGO_URL: 'mongodb://m/p', CHAT_CLUSTER_SECRET: strongSecret };
+    expect(load(whole).kafkaBrokers).toEqual(['k1:9092', 'k2:9092']);
+    expect(mistakesOf({ ...whole, CHAT_MONGO_URL: 'm' })).toEqual([expect.stringMatching(/^CHAT_MONGO_URL: must be a URL/)]);
+  });
+
+  it('with a weak secret is refused without showing it', () => {
+    const weak = 'my-super-secret-that-nobody-will-guess-42';
+    expect(mistakesOf({ CHAT_CLUSTER_SECRET: weak })).toEqual([expect.stringMatching(/^CHAT_CLUSTER_SECRET: too weak(?!.*guess-42)/)]);
+    expect(mistakesOf({ CHAT_CLUSTER_SECRET: 'short' })).toEqual(['CHAT_CLUSTER_SECRET: must be at least 32 bytes long']);
   });
 });
 
