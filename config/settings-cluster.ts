@@ -14,6 +14,11 @@ export const clusterSettings = {
     defaultText: 'false',
     description: 'Serve from a MongoDB that is not a replica set too: what it acknowledges can be lost.',
   }),
+  storeTail: flag({
+    defaultText: 'true',
+    description:
+      'Follow a change stream of MongoDB, by which entries of other nodes are found within milliseconds. Off: heads are asked for every second or two.',
+  }),
   kafkaBrokers: list({
     rule: 'a comma list of hosts with ports such as kafka1.example.org:9092, kafka2.example.org:9092',
     accepts: isAddress,

@@ -172,11 +172,16 @@ interface Parts {
 }
 
 /** MongoDB where it is given, else the embedded store, with its word on whether it takes writes. */
-async function openStore({ dataDir, mongoUrl, allowUnsafeStore }: Config, clock: Clock, log: Logger, health: Health): Promise<RoomStore> {
+async function openStore(
+  { dataDir, mongoUrl, allowUnsafeStore, storeTail }: Config,
+  clock: Clock,
+  log: Logger,
+  health: Health,
+): Promise<RoomStore> {
   if (mongoUrl !== undefined) {
     // Its driver takes a quarter of a second to load: only where it is used.
     const { openMongoStore } = await import('./store/room-store-mongo.ts');
-    return openMongoStore({ url: mongoUrl, allowUnsafe: allowUnsafeStore === true, clock, log });
+    return openMongoStore({ url: mongoUrl, allowUnsafe: allowUnsafeStore === true, hasTail: storeTail !== false, clock, log });
   }
   let state: PartState = 'up';
   health.add('store', () => state);

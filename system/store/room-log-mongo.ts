@@ -28,16 +28,16 @@ type Filter = mongo.Filter<EntryRow>;
 export class MongoRoomLog implements RoomLog {
   readonly #database: MongoDatabase;
   readonly #calls: AppendCalls;
-  readonly #tail: MongoTail;
+  readonly #tail: MongoTail | undefined;
   /** The last append of each room that has any under way. */
   readonly #inFlight = new Map<RoomId, Promise<void>>();
   /** The highest entry of a room seen committed. In order of use. */
   readonly #seen = new Map<RoomId, Head>();
 
-  constructor(database: MongoDatabase, log: Logger) {
+  constructor(database: MongoDatabase, log: Logger, hasTail = true) {
     this.#database = database;
     this.#calls = new AppendCalls(database);
-    this.#tail = new MongoTail(database, log);
+    this.#tail = hasTail ? new MongoTail(database, log) : undefined;
   }
 
   append(room: RoomId, after: number, entries: readonly Entry[]): Promise<AppendOutcome> {
@@ -150,17 +150,17 @@ export class MongoRoomLog implements RoomLog {
   }
 
   get isTailLive(): boolean {
-    return this.#tail.isLive;
+    return this.#tail?.isLive ?? false;
   }
 
   tail(onHead: (room: RoomId, head: Head) => void): () => void {
-    return this.#tail.listen(onHead);
+    return this.#tail?.listen(onHead) ?? nothing;
   }
 
   /** Appends in flight are answered; the tails end. */
   async drain(): Promise<void> {
     await Promise.all(this.#inFlight.values());
-    await this.#tail.close();
+    await this.#tail?.close();
   }
 
   // ---- reads ----

@@ -8,9 +8,10 @@ import { MongoRoomLog } from './room-log-mongo.ts';
 import type { RoomStore } from './room-store.ts';
 import { MongoUserRooms } from './user-rooms-mongo.ts';
 
-export async function openMongoStore(options: MongoOptions & { readonly log: Logger }): Promise<RoomStore> {
+/** `hasTail` false: no change stream; whoever needs heads asks for them. */
+export async function openMongoStore(options: MongoOptions & { readonly log: Logger; readonly hasTail?: boolean }): Promise<RoomStore> {
   const database = await openMongo(options);
-  const log = new MongoRoomLog(database, options.log);
+  const log = new MongoRoomLog(database, options.log, options.hasTail);
   let closing: Promise<void> | undefined;
   return {
     log,
