@@ -5,7 +5,7 @@
  */
 import type { Refusal } from '../system/errors.ts';
 import type { Cid, RoomId, UserId } from '../system/ids.ts';
-import type { Entry, Role, RoomKind } from '../system/store/entry.ts';
+import type { Entry, FileFacts, Role, RoomKind } from '../system/store/entry.ts';
 import type { Range } from '../system/store/room-log.ts';
 import type { Identity } from './identity.ts';
 import type { PresenceView } from './user-state.ts';
@@ -109,7 +109,7 @@ export type CommandResult =
   | { readonly type: 'rooms'; readonly rooms: readonly RoomSummary[] }
   | { readonly type: 'done' }
   | { readonly type: 'refreshed'; readonly expiresAtMs: number }
-  | { readonly type: 'stored'; readonly seq: number; readonly at: number; readonly dup: boolean }
+  | { readonly type: 'stored'; readonly seq: number; readonly at: number; readonly dup: boolean; readonly file?: FileFacts }
   | Opened
   | { readonly type: 'presence'; readonly states: readonly PresenceView[] }
   /** A read mark as it stands, and the messages after it. */

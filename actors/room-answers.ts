@@ -64,7 +64,8 @@ export class RoomAnswers {
     } else if (form === 'room') {
       tell(replyTo, { ok: true, result: { type: 'room', room: viewOf(this.room, room, user) } });
     } else if (outcome.type === 'stored' && form === 'stored') {
-      tell(replyTo, { ok: true, result: { type: 'stored', seq: outcome.entry.seq, at: outcome.entry.at, dup: outcome.dup } });
+      const { seq, at, file } = outcome.entry;
+      tell(replyTo, { ok: true, result: { type: 'stored', seq, at, dup: outcome.dup, ...(file === undefined ? undefined : { file }) } });
     } else {
       tell(replyTo, { ok: true, result: { type: 'done' } });
     }

@@ -6,7 +6,7 @@
  */
 import type { ErrorCode } from '../system/errors.ts';
 import type { Cid, UserId } from '../system/ids.ts';
-import type { Entry, Role, RoomFacts } from '../system/store/entry.ts';
+import type { Entry, FileFacts, Role, RoomFacts } from '../system/store/entry.ts';
 
 export type RoomWrite =
   | { readonly type: 'create'; readonly facts: RoomFacts }
@@ -15,6 +15,8 @@ export type RoomWrite =
   | { readonly type: 'invite'; readonly user: UserId }
   | { readonly type: 'kick'; readonly user: UserId }
   | { readonly type: 'send'; readonly text: string; readonly replyTo?: number }
+  /** Its bytes are stored. */
+  | { readonly type: 'file'; readonly file: FileFacts; readonly replyTo?: number }
   | { readonly type: 'modify'; readonly target: number; readonly text: string }
   | { readonly type: 'delete'; readonly target: number }
   | { readonly type: 'react'; readonly target: number; readonly emoji: string; readonly on: boolean };
@@ -31,7 +33,8 @@ export interface WriteCommand {
 export type TargetFact = { readonly by: UserId; readonly deleted: boolean } | 'absent';
 
 /** The part of an entry the writer decides; number, time and writer are added by the appender. */
-export type EntryDraft = Pick<Entry, 'kind'> & Partial<Pick<Entry, 'text' | 'replyTo' | 'target' | 'emoji' | 'on' | 'member' | 'room'>>;
+export type EntryDraft = Pick<Entry, 'kind'> &
+  Partial<Pick<Entry, 'text' | 'replyTo' | 'target' | 'emoji' | 'on' | 'member' | 'room' | 'file'>>;
 
 /**
  * append: make this entry. done: it is so already, nothing to store. refused: with a code and the reason for the client.
@@ -145,6 +148,7 @@ export class RoomFold {
       case 'kick':
         return this.judgeKick(me, by, write.user, this.facts);
       case 'send':
+      case 'file':
         return judgeSend(write, factOf);
       default:
         return judgeChange(write, by, me, factOf);
@@ -182,11 +186,14 @@ export class RoomFold {
   }
 }
 
-function judgeSend(write: RoomWrite & { type: 'send' }, factOf: (seq: number) => TargetFact | undefined): Judgement {
-  if (write.replyTo === undefined) return { type: 'append', draft: { kind: 'message', text: write.text } };
+function judgeSend(write: Extract<RoomWrite, { type: 'send' | 'file' }>, factOf: (seq: number) => TargetFact | undefined): Judgement {
+  if (write.replyTo === undefined) {
+    return { type: 'append', draft: write.type === 'file' ? { kind: 'file', file: write.file } : { kind: 'message', text: write.text } };
+  }
   const fact = factOf(write.replyTo);
   if (fact === undefined) return { type: 'needs', target: write.replyTo };
   if (fact === 'absent') return { type: 'refused', code: 'NOT_FOUND', message: 'replyTo: no such message in this room' };
+  if (write.type === 'file') return { type: 'append', draft: { kind: 'file', file: write.file, replyTo: write.replyTo } };
   return { type: 'append', draft: { kind: 'reply', text: write.text, replyTo: write.replyTo } };
 }
 

@@ -100,12 +100,13 @@ export function foldMessage(message: Entry, changes: readonly Entry[]): MessageV
       reactions.set(change.emoji, users);
     }
   }
-  const { text: _original, scrubbed: _scrubbed, ...rest } = message;
+  const { text: _original, scrubbed: _scrubbed, file, ...rest } = message;
   if (isDeleted) return { ...rest, deleted: true };
   const shown = [...reactions].filter(([, users]) => users.size > 0).map(([emoji, users]) => ({ emoji, users: [...users] }));
   return {
     ...rest,
     ...(text === undefined ? undefined : { text }),
+    ...(file === undefined ? undefined : { file }),
     ...(edited === undefined ? undefined : { edited }),
     ...(shown.length === 0 ? undefined : { reactions: shown }),
   };

@@ -3,7 +3,7 @@
  * their id, and facts about messages. Pure, bounded; what it forgot is read from the log again.
  */
 import type { Cid, UserId } from '../system/ids.ts';
-import { type Entry, isMessage } from '../system/store/entry.ts';
+import { type Entry, type FileFacts, isMessage } from '../system/store/entry.ts';
 import type { TargetFact, WriteCommand } from './room-fold.ts';
 
 /** Recent commands kept for recognising a retry without a read; older ones are found through the log. */
@@ -61,7 +61,9 @@ export class RoomMemory {
 export function sameContent({ write }: WriteCommand, entry: Entry): boolean {
   switch (write.type) {
     case 'send':
-      return isMessage(entry) && entry.replyTo === write.replyTo && (entry.scrubbed === true || entry.text === write.text);
+      return isText(entry) && entry.replyTo === write.replyTo && (entry.scrubbed === true || entry.text === write.text);
+    case 'file':
+      return entry.kind === 'file' && entry.replyTo === write.replyTo && (entry.scrubbed === true || sameFile(entry.file, write.file));
     case 'modify':
       return entry.kind === 'modify' && entry.target === write.target && (entry.scrubbed === true || entry.text === write.text);
     case 'delete':
@@ -79,4 +81,11 @@ export function sameContent({ write }: WriteCommand, entry: Entry): boolean {
     case 'kick':
       return entry.member?.change === 'kicked' && entry.member.user === write.user;
   }
+}
+
+const isText = ({ kind }: Entry): boolean => kind === 'message' || kind === 'reply';
+
+/** A retry brings its bytes again, under another id. */
+function sameFile(stored: FileFacts | undefined, sent: FileFacts): boolean {
+  return stored?.sha256 === sent.sha256 && stored.name === sent.name && stored.bytes === sent.bytes;
 }

@@ -236,7 +236,7 @@ export class RoomState {
       }
       const { draft } = judgement;
       if (draft.target !== undefined && deletedInBatch.has(draft.target)) break;
-      bytes += 256 + 3 * (draft.text?.length ?? 0);
+      bytes += 256 + 3 * ((draft.text?.length ?? 0) + (draft.file?.name.length ?? 0));
       if (batch.length > 0 && (batch.length >= this.settings.batchEntriesMax || bytes > this.settings.batchBytesMax)) break;
       if (draft.kind === 'delete' && draft.target !== undefined) deletedInBatch.add(draft.target);
       batch.push(waiting);

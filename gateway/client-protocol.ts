@@ -166,6 +166,15 @@ export interface WirePresence {
 
 // ---- entries ----
 
+export interface WireFile {
+  readonly id: string;
+  readonly name: string;
+  /** By its first bytes. application/octet-stream: not known, or nothing a program should open by itself. */
+  readonly type: string;
+  readonly bytes: number;
+  /** Of the bytes, base64url. */
+  readonly sha256: string;
+}
 /** One entry of a room's log. Fields of a later server may be added: ignore what is not known. */
 export interface WireEntry {
   readonly seq: number;
@@ -180,6 +189,8 @@ export interface WireEntry {
   readonly target?: number;
   readonly emoji?: string;
   readonly on?: boolean;
+  /** Of kind file: what it is called and is; its bytes by GET /api/files/<id>. Gone, like a text, once it was deleted. */
+  readonly file?: WireFile;
   readonly member?: { readonly user: string; readonly change: MemberChange['change']; readonly role?: Role };
   readonly room?: Omit<RoomFacts, 'members'> & { readonly members: readonly { readonly user: string; readonly role: Role }[] };
   /** The text was removed because the message was deleted later. */
@@ -251,6 +262,7 @@ const entryFields = [
   'target',
   'emoji',
   'on',
+  'file',
   'member',
   'room',
   'scrubbed',

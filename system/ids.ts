@@ -15,6 +15,8 @@ export type SessionId = Branded<'SessionId'>;
 export type NodeId = Branded<'NodeId'>;
 /** One life of a node: node id and a random part made at boot. A restarted node is another incarnation. */
 export type Incarnation = Branded<'Incarnation'>;
+/** An uploaded file: what it belongs to, hashed, and a random part. */
+export type FileId = Branded<'FileId'>;
 /** The client's own id of a command, unique for ever per (room, sender). Ids made here start with `sys:`, which clients cannot send. */
 export type Cid = Branded<'Cid'>;
 

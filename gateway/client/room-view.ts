@@ -109,7 +109,7 @@ function changed(message: WireMessage, entry: WireEntry): WireMessage {
       if (entry.seq <= (message.edited ?? 0) || entry.text === undefined) return message;
       return { ...message, text: entry.text, edited: entry.seq };
     case 'delete': {
-      const { text: _text, edited: _edited, reactions: _reactions, ...rest } = message;
+      const { text: _text, edited: _edited, reactions: _reactions, file: _file, ...rest } = message;
       return { ...rest, deleted: true };
     }
     default:

@@ -128,7 +128,7 @@ export class AppendCalls {
       for (const { room, seq, kind, target } of rows) {
         if (kind !== 'delete' || target === undefined || target >= seq) continue;
         const texts = { room, seq: { $lt: seq }, $or: [{ seq: target }, { target, kind: 'modify' as const }] };
-        await entries.updateMany(texts, { $unset: { text: '', escaped: '' }, $set: { scrubbed: true } }, { session });
+        await entries.updateMany(texts, { $unset: { text: '', escaped: '', file: '' }, $set: { scrubbed: true } }, { session });
       }
       await session.commitTransaction();
     } catch (cause) {

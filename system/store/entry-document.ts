@@ -6,7 +6,7 @@
  */
 import { crc32 } from 'node:zlib';
 import type { Cid, UserId } from '../ids.ts';
-import type { Entry, EntryKind, MemberChange, RoomFacts } from './entry.ts';
+import type { Entry, EntryKind, FileFacts, MemberChange, RoomFacts } from './entry.ts';
 
 interface EntryDocument {
   s: number;
@@ -24,6 +24,7 @@ interface EntryDocument {
   o?: boolean;
   m?: MemberChange;
   f?: RoomFacts;
+  d?: FileFacts;
   x?: true;
   /** Seq of the last message before this entry; 0 when there is none. The chain that pages of messages follow. */
   p: number;
@@ -53,6 +54,7 @@ export function encodeEntry(entry: Entry, previousMessage: number): string {
   if (entry.on !== undefined) json += `,"o":${entry.on}`;
   if (entry.member !== undefined) json += `,"m":${JSON.stringify(entry.member)}`;
   if (entry.room !== undefined) json += `,"f":${JSON.stringify(entry.room)}`;
+  if (entry.file !== undefined) json += `,"d":${JSON.stringify(entry.file)}`;
   if (entry.scrubbed) json += ',"x":true';
   return `${json}}`;
 }
@@ -77,14 +79,15 @@ export function decodeEntry(json: string): StoredEntry {
     ...(document.o !== undefined && { on: document.o }),
     ...(document.m !== undefined && { member: document.m }),
     ...(document.f !== undefined && { room: document.f }),
+    ...(document.d !== undefined && { file: document.d }),
     ...(document.x && { scrubbed: true as const }),
   };
   return { entry, previousMessage: document.p };
 }
 
-/** The entry without its text, as every read answers it once its message was deleted. */
+/** The entry without its text and what it says of a file, as every read answers it once its message was deleted. */
 export function scrub(entry: Entry): Entry {
-  const { text: _text, ...rest } = entry;
+  const { text: _text, file: _file, ...rest } = entry;
   return { ...rest, scrubbed: true };
 }
 

@@ -6,7 +6,7 @@
  */
 import type { Cid, RoomId, UserId } from '../ids.ts';
 import { cidKey } from './append-rules.ts';
-import { type Entry, type EntryKind, isControl, isMessage, type MemberChange, type RoomFacts } from './entry.ts';
+import { type Entry, type EntryKind, type FileFacts, isControl, isMessage, type MemberChange, type RoomFacts } from './entry.ts';
 
 export interface EntryRow {
   _id: string;
@@ -28,6 +28,7 @@ export interface EntryRow {
   on?: boolean;
   member?: MemberChange;
   facts?: RoomFacts;
+  file?: FileFacts;
   scrubbed?: true;
   m?: number;
   c?: number;

@@ -1,10 +1,10 @@
 /**
  * Entry: one numbered record of a room's log, as the domain knows it.
  *
- * Entries never change, with one exception: a deleted message and the edits of it lose their text (`scrubbed`),
- * their numbers stay. Stores encode entries in their own boundary files.
+ * Entries never change, with one exception: a deleted message and the edits of it lose their text and what they say of a file
+ * (`scrubbed`), their numbers stay. Stores encode entries in their own boundary files.
  */
-import type { Cid, RoomId, UserId } from '../ids.ts';
+import type { Cid, FileId, RoomId, UserId } from '../ids.ts';
 
 export const messageKinds = ['message', 'reply', 'file'] as const;
 export const changeKinds = ['modify', 'delete', 'react'] as const;
@@ -34,6 +34,18 @@ export interface RoomFacts {
   readonly members: readonly { readonly user: UserId; readonly role: Role }[];
 }
 
+/** What a room's log says of an uploaded file; its bytes are in the file store. */
+export interface FileFacts {
+  readonly id: FileId;
+  /** For display: one line without path parts and control characters. */
+  readonly name: string;
+  /** By its first bytes; never what the sender claimed. */
+  readonly type: string;
+  readonly bytes: number;
+  /** SHA-256 of the bytes, base64url. */
+  readonly sha256: string;
+}
+
 export interface Entry {
   /** Position in the room: 1, 2, 3 … without holes. The only order there is. */
   readonly seq: number;
@@ -57,7 +69,9 @@ export interface Entry {
   readonly on?: boolean;
   readonly member?: MemberChange;
   readonly room?: RoomFacts;
-  /** The text was removed because the message was deleted. */
+  /** Of kind file. */
+  readonly file?: FileFacts;
+  /** The text, or what was said of a file, was removed because the message was deleted. */
   readonly scrubbed?: true;
 }
 

@@ -39,7 +39,7 @@ export interface RoomLog {
    * (a caller that numbers them otherwise gets a TypeError: it is a bug).
    * Atomicity: all of them or a prefix, never with a hole, never reordered. Resolves only when the outcome is durable.
    * Uniqueness: no two entries of a room share a seq; no two share (by, cid), at any age.
-   * A `delete` entry removes the texts of its target and of the target's edits: no read returns them once the delete is committed.
+   * A `delete` entry removes the texts of its target and of the target's edits, and what it says of a file: no read returns them once the delete is committed.
    * Never rejects: a failure is an outcome.
    */
   append(room: RoomId, after: number, entries: readonly Entry[]): Promise<AppendOutcome>;

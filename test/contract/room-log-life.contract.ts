@@ -3,6 +3,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { Fault } from '../../system/errors.ts';
+import type { FileId } from '../../system/ids.ts';
 import { type Entry, emptyHead, headAfter } from '../../system/store/entry.ts';
 import type { RoomStore } from '../../system/store/room-store.ts';
 import { cid, entriesAfter, entryAfter, room, user } from '../support/entries.ts';
@@ -48,6 +49,26 @@ export function roomLogLifeContract(factory: StoreFactory): void {
           expect(scrubbed(await log.lastMessages([id]))).toBe(true);
         }));
     }
+
+    it('takes what an entry says of a file out, too', () =>
+      withStore(factory, async (opened) => {
+        const id = freshRoom();
+        const file = { id: 'f1' as FileId, name: secret, type: 'image/png', bytes: 3, sha256: 'x' };
+        const [first, second, gone] = entriesAfter(emptyHead, [
+          { kind: 'file', file },
+          { kind: 'file', file },
+          { kind: 'delete', target: 2 },
+        ]);
+        const append = (entry: Entry | undefined) => opened.log.append(id, (entry?.seq ?? 0) - 1, entry ? [entry] : []);
+        for (const entry of [first, second]) expect(await append(entry)).toEqual({ type: 'appended' });
+        const { log } = opened;
+        expect((await log.messages(id, { after: 0, limit: 9 }, 2)).map((entry) => entry.file)).toEqual([file, file]);
+        expect(await append(gone)).toEqual({ type: 'appended' });
+        const all = await log.read(id, { after: 0, limit: 9 });
+        expect(all[0]?.file).toEqual(file);
+        expect(all[1]).toMatchObject({ kind: 'file', scrubbed: true });
+        expect(all[1]).not.toHaveProperty('file');
+      }));
 
     it('takes the texts out also when the delete comes at any moment while the message and an edit are on their way', () =>
       withStore(factory, async ({ log }) => {

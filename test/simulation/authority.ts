@@ -66,6 +66,7 @@ export class Authority {
         return other === 'owner' || (other === 'moderator' && role === 'moderator') ? 'kicks above their rank' : undefined;
       }
       case 'send':
+      case 'file':
         return write.replyTo === undefined || this.authors.has(write.replyTo) ? undefined : 'replies to nothing';
       default: {
         const author = this.authors.get(write.target);

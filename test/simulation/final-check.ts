@@ -61,6 +61,7 @@ function matches(send: SendRecord, entry: Entry, fail: (invariant: string, detai
     invite: 'member',
     kick: 'member',
     send: 'replyTo' in write ? 'reply' : 'message',
+    file: 'file',
     modify: 'modify',
     delete: 'delete',
     react: 'react',

@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { type Judgement, RoomFold, type RoomWrite, type TargetFact } from '../../actors/room-fold.ts';
-import type { Cid, UserId } from '../../system/ids.ts';
+import type { Cid, FileId, UserId } from '../../system/ids.ts';
 import type { Entry, MemberChange, RoomFacts, RoomKind } from '../../system/store/entry.ts';
 
 const user = (name: string): UserId => name as UserId;
@@ -38,6 +38,7 @@ const known: ReadonlyMap<number, TargetFact> = new Map<number, TargetFact>([
   [6, { by: member, deleted: true }],
   [7, 'absent'],
 ]);
+const file = { id: 'f' as FileId, name: 'a.png', type: 'image/png', bytes: 3, sha256: 'x' };
 function verdict(fold: RoomFold, by: UserId, write: RoomWrite): string {
   const judgement: Judgement = fold.judge({ by, cid: 'c' as Cid, write }, (seq) => known.get(seq));
   return judgement.type === 'refused' ? judgement.code : judgement.type;
@@ -84,6 +85,9 @@ describe('what a write becomes', () => {
     ['a reply needs to know its parent', room(), member, { type: 'send', text: 'x', replyTo: 99 }, 'needs'],
     ['a reply to nothing is refused', room(), member, { type: 'send', text: 'x', replyTo: 7 }, 'NOT_FOUND'],
     ['a reply to a message is taken', room(), owner, { type: 'send', text: 'x', replyTo: 5 }, 'append'],
+    ['a stranger sends no file', room(), stranger, { type: 'file', file }, 'NOT_FOUND'],
+    ['a member sends a file', room(), member, { type: 'file', file }, 'append'],
+    ['a file in reply to nothing is refused', room(), member, { type: 'file', file, replyTo: 7 }, 'NOT_FOUND'],
     ['the author edits', room(), member, { type: 'modify', target: 5, text: 'y' }, 'append'],
     ['an owner does not edit for others', room(), owner, { type: 'modify', target: 5, text: 'y' }, 'FORBIDDEN'],
     ['nobody edits what is deleted', room(), member, { type: 'modify', target: 6, text: 'y' }, 'NOT_FOUND'],

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { RoomWrite, WriteCommand } from '../../actors/room-fold.ts';
 import type { AnsweredOutcome, RoomEffect, RoomInput, RoomSettings } from '../../actors/room-protocol.ts';
 import { RoomState } from '../../actors/room-state.ts';
-import type { Cid, UserId } from '../../system/ids.ts';
+import type { Cid, FileId, UserId } from '../../system/ids.ts';
 import type { Entry } from '../../system/store/entry.ts';
 
 const [ann, bob] = ['ann', 'bob'] as unknown as [UserId, UserId];
@@ -167,6 +167,20 @@ describe('the writer', () => {
     expect(outcomes(room.send(2, command(ann, 'a', { type: 'send', text: 'other' })))).toMatchObject({ 2: { code: 'CONFLICT' } });
     expect(outcomes(room.send(3, command(ann, 'a', { type: 'kick', user: bob })))).toMatchObject({ 3: { code: 'CONFLICT' } });
     expect(outcomes(room.send(4, command(ann, 'a')))).toMatchObject({ 4: { type: 'stored', dup: true } });
+  });
+
+  it('knows the retry of a file by its bytes and its name, whatever the id they are stored under', () => {
+    const file = { id: 'f1' as FileId, name: 'a.png', type: 'image/png', bytes: 3, sha256: 'x' };
+    const room = new Room();
+    room.send(1, command(ann, 'a', { type: 'file', file }));
+    room.feed({ type: 'appendDone', outcome: 'appended' });
+    const retry = outcomes(room.send(2, command(ann, 'a', { type: 'file', file: { ...file, id: 'f2' as FileId } })));
+    expect(retry).toMatchObject({ 2: { type: 'stored', dup: true, entry: { kind: 'file', file: { id: 'f1' } } } });
+    for (const other of [{ sha256: 'y' }, { name: 'b.png' }, { bytes: 4 }]) {
+      const outcome = outcomes(room.send(3, command(ann, 'a', { type: 'file', file: { ...file, ...other } })));
+      expect(outcome).toMatchObject({ 3: { code: 'CONFLICT' } });
+    }
+    expect(outcomes(room.send(4, command(ann, 'a')))).toMatchObject({ 4: { code: 'CONFLICT' } });
   });
 
   it('gives the retry of somebody who is no member any more the first answer', () => {
