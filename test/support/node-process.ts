@@ -10,6 +10,12 @@ import { fileURLToPath } from 'node:url';
 const programs = new URL(import.meta.url.includes('/dist/') ? '../../system/' : '../../dist/system/', import.meta.url);
 const startMs = 20_000;
 
+/** Whatever is left dies with this process. One listener for all: each process of a long test would add one. */
+const living = new Set<NodeProcess>();
+process.once('exit', () => {
+  for (const node of living) node.signal('SIGKILL');
+});
+
 export interface NodeExit {
   readonly code: number | null;
   readonly stderr: string;
@@ -29,7 +35,7 @@ export class NodeProcess {
   constructor(env: Readonly<Record<string, string>>, program: 'main' | 'state-server-main' = 'main') {
     this.env = env;
     this.program = fileURLToPath(new URL(`${program}.js`, programs));
-    process.once('exit', () => this.child?.kill('SIGKILL'));
+    living.add(this);
   }
 
   get log(): string {
@@ -57,6 +63,11 @@ export class NodeProcess {
   run(): Promise<NodeExit> {
     const child = this.spawn();
     return new Promise((resolve) => child.once('exit', (code) => resolve({ code, stderr: this.output })));
+  }
+
+  /** SIGSTOP freezes it, SIGCONT lets it go on. Nothing happens when it does not run. */
+  signal(signal: NodeJS.Signals): void {
+    this.child?.kill(signal);
   }
 
   kill(signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT' = 'SIGKILL'): Promise<number | null> {
