@@ -12,8 +12,8 @@ import { emptyHead } from '../../system/store/entry.ts';
 import { type Draft, entriesAfter, room as roomId, user } from '../support/entries.ts';
 import { ask, client, closeClients, connected, type WireReply } from '../support/gateway-client.ts';
 import { tokenOf } from '../support/gateway-fixtures.ts';
-import { type InProcess, startInProcess, stopNodes } from '../support/node-in-process.ts';
 import { noRates } from '../support/test-config.ts';
+import { type InProcess, startInProcess, stopNodes } from '../support/test-nodes.ts';
 
 /** Who they are to the room, and their name. max is a member who does nothing, mel a second moderator. */
 const people = { stranger: 'sam', left: 'lefty', kicked: 'kim', member: 'mick', moderator: 'mona', owner: 'olive' } as const;

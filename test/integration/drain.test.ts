@@ -11,9 +11,8 @@ import { openMemoryStore } from '../../system/store/room-store-memory.ts';
 import { withOverrides } from '../support/actor-stage.ts';
 import { ask, client, closeClients, connected, waitUntil } from '../support/gateway-client.ts';
 import { tokenOf } from '../support/gateway-fixtures.ts';
-import { startInProcess } from '../support/node-in-process.ts';
 import { freePort, NodeProcess } from '../support/node-process.ts';
-import { shared, signToken, startTestNode, stopNodes } from '../support/test-nodes.ts';
+import { shared, signToken, startInProcess, startTestNode, stopNodes } from '../support/test-nodes.ts';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {

@@ -7,8 +7,8 @@ import { openMemoryStore } from '../../system/store/room-store-memory.ts';
 import { withOverrides } from '../support/actor-stage.ts';
 import { ask, client, closeClients, connected } from '../support/gateway-client.ts';
 import { tokenOf, tokenWith } from '../support/gateway-fixtures.ts';
-import { type InProcess, startInProcess, stopNodes } from '../support/node-in-process.ts';
 import { type RawReply, rawRequest } from '../support/raw-request.ts';
+import { type InProcess, startInProcess, stopNodes } from '../support/test-nodes.ts';
 
 afterEach(async () => {
   closeClients();

@@ -5,9 +5,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { metricTable } from '../../system/metric-table.ts';
 import { ask, client, closeClients, connected, readingOf } from '../support/gateway-client.ts';
 import { tokenOf, tokenWith } from '../support/gateway-fixtures.ts';
-import { startInProcess, stopNodes } from '../support/node-in-process.ts';
 import { rawRequest } from '../support/raw-request.ts';
 import { noRates } from '../support/test-config.ts';
+import { startInProcess, stopNodes } from '../support/test-nodes.ts';
 
 afterEach(async () => {
   closeClients();

@@ -11,9 +11,9 @@ import { openMemoryStore } from '../../system/store/room-store-memory.ts';
 import { createMemoryWireHub } from '../../system/wire/wire-memory.ts';
 import { ask, client, closeClients, connected, waitUntil } from '../support/gateway-client.ts';
 import { tokenOf } from '../support/gateway-fixtures.ts';
-import { type InProcess, startInProcess, stopNodes } from '../support/node-in-process.ts';
 import { freePort } from '../support/node-process.ts';
 import { noRates } from '../support/test-config.ts';
+import { type InProcess, startInProcess, stopNodes } from '../support/test-nodes.ts';
 
 let server: StateServer | undefined;
 afterEach(async () => {

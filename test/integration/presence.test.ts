@@ -10,8 +10,8 @@ import { openMemoryStore } from '../../system/store/room-store-memory.ts';
 import { createMemoryWireHub } from '../../system/wire/wire-memory.ts';
 import { ask, client, closeClients, connected, readingOf, waitUntil } from '../support/gateway-client.ts';
 import { tokenOf } from '../support/gateway-fixtures.ts';
-import { startInProcess, stopNodes } from '../support/node-in-process.ts';
 import { noRates } from '../support/test-config.ts';
+import { startInProcess, stopNodes } from '../support/test-nodes.ts';
 
 const chats: ChatClient[] = [];
 afterEach(async () => {

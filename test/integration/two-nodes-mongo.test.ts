@@ -10,8 +10,8 @@ import { connectMongo, type MongoDatabase } from '../../system/store/mongo-datab
 import { createIndexes } from '../../system/store/mongo-indexes.ts';
 import { ask, client, closeClients, connected } from '../support/gateway-client.ts';
 import { tokenOf } from '../support/gateway-fixtures.ts';
-import { type InProcess, startInProcess, stopNodes } from '../support/node-in-process.ts';
 import { waitUntil } from '../support/store-processes.ts';
+import { type InProcess, startInProcess, stopNodes } from '../support/test-nodes.ts';
 
 const url = process.env['PLAYHOUSE_TEST_MONGO_URL'] ?? '';
 

@@ -1,18 +1,64 @@
 /**
- * TestNodes: whole nodes in this process, on free ports, on stores of memory that several of them may share.
+ * TestNodes: whole nodes within the test's process, on free ports, on stores of memory that several of them may share.
  *
- * Guarantees: everything is what `npm start` runs but for the store's disk; what was started is stopped by `stopNodes`.
+ * Guarantees: everything but the store's disk and the log's destination is what `npm start` runs; their secret is the fixtures' one, so
+ * `tokenOf` works; what was started is stopped by `stopNodes`.
  */
 import jwt from 'jsonwebtoken';
 import type { Config } from '../../config/schema.ts';
 import { systemClock } from '../../system/clock.ts';
-import { createLogger } from '../../system/logger.ts';
-import { incarnationOf, type RunningNode, startNode } from '../../system/node.ts';
+import { createLogger, type LogLevel } from '../../system/logger.ts';
+import { incarnationOf, type NodeOptions, type RunningNode, startNode } from '../../system/node.ts';
 import type { RoomStore } from '../../system/store/room-store.ts';
 import { openMemoryStore } from '../../system/store/room-store-memory.ts';
 import { createMemoryWireHub } from '../../system/wire/wire-memory.ts';
 import { testSecret } from './gateway-fixtures.ts';
 import { testConfig } from './test-config.ts';
+
+export interface InProcess {
+  readonly node: RunningNode;
+  readonly url: string;
+  readonly store: RoomStore;
+  /** Lines of its log, as written. */
+  readonly lines: string[];
+  readonly fatal: string[];
+}
+
+const running = new Set<RunningNode>();
+
+export async function startInProcess(
+  overrides: Partial<Config> = {},
+  options: Partial<NodeOptions> & { readonly store?: RoomStore; readonly level?: LogLevel } = {},
+): Promise<InProcess> {
+  const { store = openMemoryStore(), level = 'debug', ...rest } = options;
+  const lines: string[] = [];
+  const fatal: string[] = [];
+  const config = testConfig({ dev: false, jwt: { kind: 'secret', algorithm: 'HS256', secret: testSecret }, ...overrides });
+  const incarnation = incarnationOf(config);
+  const node = await startNode({
+    config,
+    incarnation,
+    log: createLogger({
+      level,
+      base: { node: config.nodeId, inc: incarnation },
+      destination: { write: (line: string) => void lines.push(line) },
+    }),
+    onFatal: (reason) => fatal.push(reason),
+    parts: { store, wire: createMemoryWireHub().join(incarnation), sharedLog: false },
+    ...rest,
+  });
+  running.add(node);
+  return { node, url: node.url, store, lines, fatal };
+}
+
+/** For afterEach. */
+export async function stopNodes(): Promise<void> {
+  const nodes = [...running];
+  running.clear();
+  await Promise.all(nodes.map((node) => node.stop()));
+}
+
+// ---- several on one store ----
 
 export interface TestNode extends RunningNode {
   /** Lines of its log, newest last. */
@@ -29,29 +75,15 @@ export const shared = (store: RoomStore = openMemoryStore()): Shared => ({
   hub: createMemoryWireHub(),
 });
 
-const nodes: TestNode[] = [];
-
 export async function startTestNode(overrides: Partial<Config> = {}, { store, hub }: Shared = shared()): Promise<TestNode> {
-  const lines: string[] = [];
-  const config = testConfig({
-    nodeId: `test-${nodes.length + 1}`,
-    dev: false,
-    jwt: { kind: 'secret', algorithm: 'HS256', secret: testSecret },
-    drainDeadlineMs: 2_000,
-    ...overrides,
-  });
-  const incarnation = incarnationOf(config);
-  const log = createLogger({ level: 'info', base: {}, destination: { write: (line: string) => void lines.push(line) } });
+  const config = { nodeId: `test-${running.size + 1}`, drainDeadlineMs: 2_000, ...overrides };
+  const incarnation = incarnationOf(testConfig(config));
   const parts = { store, wire: hub.join(incarnation), sharedLog: true };
-  const node = await startNode({ config, incarnation, log, onFatal: () => {}, parts });
-  const started = { ...node, lines };
-  nodes.push(started);
-  return started;
+  const { node, lines } = await startInProcess(config, { incarnation, parts, level: 'info' });
+  return { ...node, lines };
 }
 
-export async function stopNodes(): Promise<void> {
-  await Promise.all(nodes.splice(0).map((node) => node.stop()));
-}
+// ---- tokens ----
 
 const nowS = (): number => Math.floor(systemClock.wallMs() / 1_000);
 
