@@ -4,10 +4,12 @@
  * Guarantees: a page is exact for the head it names: every change with seq ≤ upTo is folded in, no later one.
  * Does not: check membership; whoever calls has done it.
  */
+import { LogCorrupt, refuse } from '../system/errors.ts';
 import type { RoomId, UserId } from '../system/ids.ts';
+import type { Logger } from '../system/logger.ts';
 import { type Entry, emptyHead, type Head, isMessage } from '../system/store/entry.ts';
 import type { Range, RoomLog } from '../system/store/room-log.ts';
-import type { MessageView } from './client-command.ts';
+import type { Answer, MessageView } from './client-command.ts';
 import type { TargetFact } from './room-fold.ts';
 
 /** Bytes of text in one page, at most 3 a character; a page of long messages holds fewer of them, at least one. */
@@ -39,6 +41,17 @@ export async function readFacts(log: RoomLog, room: RoomId, targets: readonly nu
     if (!entry || !isMessage(entry)) return { target, fact: 'absent' };
     return { target, fact: { by: entry.by, deleted: entry.scrubbed === true || deleted.has(target) } };
   });
+}
+
+/** The page as whoever asked is told of it. Never rejects. */
+export async function answerHistory(log: RoomLog, room: RoomId, range: Range, upTo: number, logger: Logger): Promise<Answer> {
+  try {
+    return { ok: true, result: { type: 'history', ...(await readPage(log, room, range, upTo)) } };
+  } catch (error) {
+    logger.warn({ ev: 'history.failed', room, cause: String(error) }, 'a history page could not be read');
+    const code = error instanceof LogCorrupt ? 'ROOM_UNAVAILABLE' : 'STORE_UNAVAILABLE';
+    return { ok: false, refusal: refuse(code, 'the page could not be read; ask again', 1000) };
+  }
 }
 
 /** A page of messages with their edits, deletes, reactions and quotes, as of `upTo`. */

@@ -1,8 +1,8 @@
 /**
  * RoomStoreEffects: the effects of a room's state that read the store or append to it. Each is answered by exactly one input.
  *
- * Guarantees: what the store answers comes back as `result`; what it cannot answer as `failed`, except damage of this room's own log,
- * which `result` rejects with: that is for the supervisor. Does not: retry (the state decides), or know readers.
+ * Guarantees: what the store answers, and that it cannot, comes back as that input. Rejects only with damage of this room's own log:
+ * that is for the supervisor. Does not: retry (the state decides), or know readers.
  */
 import { LogCorrupt } from '../system/errors.ts';
 import type { RoomId } from '../system/ids.ts';
@@ -17,11 +17,6 @@ import type { RoomReads } from './room-reads.ts';
 const types: ReadonlySet<string> = new Set<StoreEffect['type']>(['load', 'append', 'resolve', 'readFacts', 'catchUp', 'range', 'page']);
 export const isStoreEffect = (effect: RoomEffect): effect is StoreEffect => types.has(effect.type);
 
-export interface StoreCall {
-  readonly result: Promise<RoomInput>;
-  readonly failed: RoomInput;
-}
-
 export interface StoreSide {
   readonly room: RoomId;
   readonly log: RoomLog;
@@ -31,7 +26,23 @@ export interface StoreSide {
   readonly logger: Logger;
 }
 
-export function callStore(effect: StoreEffect, { room, log, userRooms, reads, logger }: StoreSide): StoreCall {
+export async function callStore(effect: StoreEffect, side: StoreSide): Promise<RoomInput> {
+  const { result, failed } = begin(effect, side);
+  try {
+    return await result;
+  } catch (error) {
+    if (error instanceof LogCorrupt) throw error;
+    side.logger.warn({ ev: 'store.failed', room: side.room, cause: String(error) }, 'the store did not answer; the room tries again');
+    return failed;
+  }
+}
+
+interface StoreCall {
+  readonly result: Promise<RoomInput>;
+  readonly failed: RoomInput;
+}
+
+function begin(effect: StoreEffect, { room, log, userRooms, reads, logger }: StoreSide): StoreCall {
   switch (effect.type) {
     case 'load':
       return call(readRoom(log, room), (read) => ({ type: 'loaded', ...read }), { type: 'loadFailed' });

@@ -10,7 +10,8 @@ import { assertNever, type Refusal, refuse } from '../system/errors.ts';
 import type { RoomId } from '../system/ids.ts';
 import type { Entry } from '../system/store/entry.ts';
 import { type Buckets, bucketOf, spawnBuckets } from './buckets.ts';
-import { type RoomCommand, type RoomDeps, type RoomIdle, spawnRoom } from './room.ts';
+import { spawnRoom } from './room.ts';
+import type { RoomCommand, RoomDeps, RoomIdle } from './room-commands.ts';
 
 // ---- protocol ----
 

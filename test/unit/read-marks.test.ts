@@ -3,7 +3,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Answer, ClientCommand } from '../../actors/client-command.ts';
-import type { RoomCommand } from '../../actors/room.ts';
+import type { RoomCommand } from '../../actors/room-commands.ts';
 import type { RoomId, UserId } from '../../system/ids.ts';
 import type { RoomStore } from '../../system/store/room-store.ts';
 import { openMemoryStore } from '../../system/store/room-store-memory.ts';

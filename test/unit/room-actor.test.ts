@@ -3,7 +3,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Answer } from '../../actors/client-command.ts';
-import type { RoomCommand } from '../../actors/room.ts';
+import type { RoomCommand } from '../../actors/room-commands.ts';
 import type { ReaderGone } from '../../actors/room-readers.ts';
 import { type ActorRef, callbackRef, tell } from '../../system/actor.ts';
 import type { Cid, RoomId, UserId } from '../../system/ids.ts';
