@@ -3,7 +3,7 @@
  *
  * Owns: sinks, the cursor of each, entries gathered for the next delivery. Readers and cursors outlive a crash of the room.
  * Guarantees: a reader is given frames in order; one whose sink refused is given nothing until it is ready.
- * Does not: decide who gets what (`room-delivery` does), or encode twice.
+ * Does not: decide who gets what (the state does), or encode twice.
  */
 import { type ActorRef, tell } from '../system/actor.ts';
 import type { RoomId, UserId } from '../system/ids.ts';

@@ -9,7 +9,7 @@ import type { FixedOptions } from './options.ts';
 export interface Mutant {
   readonly name: string;
   readonly patch?: {
-    readonly file: 'room-state.ts' | 'room-delivery.ts' | 'room-fold.ts';
+    readonly file: 'room-state.ts' | 'room-delivery.ts' | 'room-stream-state.ts' | 'room-cursors-state.ts' | 'room-fold.ts';
     readonly find: string;
     readonly replace: string;
   };
@@ -21,6 +21,8 @@ export interface Mutant {
 
 const state = (find: string, replace: string): Mutant['patch'] => ({ file: 'room-state.ts', find, replace });
 const delivery = (find: string, replace: string): Mutant['patch'] => ({ file: 'room-delivery.ts', find, replace });
+const stream = (find: string, replace: string): Mutant['patch'] => ({ file: 'room-stream-state.ts', find, replace });
+const cursors = (find: string, replace: string): Mutant['patch'] => ({ file: 'room-cursors-state.ts', find, replace });
 const patch = (name: string, change: Mutant['patch'], fixed?: FixedOptions): Mutant => ({
   name,
   ...(change && { patch: change }),
@@ -30,7 +32,7 @@ const patch = (name: string, change: Mutant['patch'], fixed?: FixedOptions): Mut
 const onConflict = "        return this.resolve(batch, 'conflict', 0);";
 const onUnknown = "        for (const waiting of batch) waiting.inDoubt = true;\n        return this.resolve(batch, 'unknown', 0);";
 const judge = "      const judgement = this.fold.judge(command, (seq) => this.memory.fact(seq));\n      if (judgement.type === 'needs') {";
-const cursorOfOpen = '      cursor: canReplay ? since : this.delivered,';
+const cursorOfOpen = '      cursor: canReplay ? since : this.stream.delivered,';
 
 /** Nothing is lost on the wire, nothing else tells heads. */
 const wireAlone: FixedOptions = {
@@ -86,9 +88,12 @@ export const mutants: readonly Mutant[] = [
       "    if ((this.pipeline.step !== 'idle' && this.pipeline.step !== 'appending') || this.pending.length === 0) return;",
     ),
   ),
-  patch('deliver in wire order', delivery('        this.hold(entry);\n', '        fresh.push(entry);\n')),
-  patch('resume one too late', delivery(cursorOfOpen, '      cursor: canReplay ? Math.min(since + 1, this.delivered) : this.delivered,')),
-  patch('resume one too early', delivery(cursorOfOpen, '      cursor: canReplay ? Math.max(since - 1, 0) : this.delivered,')),
+  patch('deliver in wire order', stream('        this.hold(entry);\n', '        fresh.push(entry);\n')),
+  patch(
+    'resume one too late',
+    cursors(cursorOfOpen, '      cursor: canReplay ? Math.min(since + 1, this.stream.delivered) : this.stream.delivered,'),
+  ),
+  patch('resume one too early', cursors(cursorOfOpen, '      cursor: canReplay ? Math.max(since - 1, 0) : this.stream.delivered,')),
   patch(
     'ack before append',
     state(
@@ -124,10 +129,13 @@ export const mutants: readonly Mutant[] = [
       '      const kept = waiting as typeof waiting & { verdict?: ReturnType<RoomFold["judge"]> };\n      const judgement = kept.verdict ?? this.fold.judge(command, (seq) => this.memory.fact(seq));\n      if (judgement.type === "append") kept.verdict = judgement;\n      if (judgement.type === "needs") {',
     ),
   ),
-  patch('cursor moved before the emit', delivery('    reader.cursor = after;\n', '    reader.cursor = Math.max(after, this.delivered);\n')),
+  patch(
+    'cursor moved before the emit',
+    cursors('    reader.cursor = after;\n', '    reader.cursor = Math.max(after, this.stream.delivered);\n'),
+  ),
   patch(
     'reorder buffer dropped without re-reading',
-    delivery(
+    stream(
       '      this.early.clear(); // seenSeq',
       '      this.early.clear();\n      this.seenSeq = this.delivered;\n      return; // seenSeq',
     ),
@@ -140,7 +148,7 @@ export const mutants: readonly Mutant[] = [
   ),
   patch(
     'a page given to a later open',
-    delivery('    if (reader.ask.key === openKey) return reader;', '    if (openKey !== -1) return reader;'),
+    cursors('    if (reader.ask.key === openKey) return reader;', '    if (openKey !== -1) return reader;'),
     { reopen: 0.4, fresh: 0.5, storeDelayMaxMs: 40 },
   ),
   patch('acknowledged, but not seen', state('    this.delivery.offer(found, time.nowMs, this.out);', ''), {

@@ -11,10 +11,8 @@ interface Inside {
     readonly seenSeq: number;
     readonly delivered: number;
     readonly asks: readonly unknown[];
-    readonly moving: ReadonlySet<unknown>;
-    readonly readers: ReadonlyMap<string, { readonly mode: string }>;
-    readonly early: ReadonlyMap<number, unknown>;
-    readonly recent: readonly unknown[];
+    readonly cursors: { readonly moving: ReadonlySet<unknown>; readonly readers: ReadonlyMap<string, { readonly mode: string }> };
+    readonly stream: { readonly early: ReadonlyMap<number, unknown>; readonly recent: readonly unknown[] };
   };
 }
 
@@ -26,10 +24,10 @@ export function waitingIn(machine: Machine): string | undefined {
   if (inside.pending.length > 0) return `${inside.pending.length} commands`;
   if (inside.pipeline.step !== 'idle') return `pipeline ${inside.pipeline.step}`;
   if (delivery.asks.length > 0) return `${delivery.asks.length} asks`;
-  if (delivery.moving.size > 0) return `${delivery.moving.size} readers behind`;
-  for (const [id, reader] of delivery.readers)
+  if (delivery.cursors.moving.size > 0) return `${delivery.cursors.moving.size} readers behind`;
+  for (const [id, reader] of delivery.cursors.readers)
     if (reader.mode === 'paging' || reader.mode === 'opening') return `reader ${id} ${reader.mode}`;
-  if (delivery.readers.size > 0 && delivery.seenSeq > delivery.delivered) return `a gap ${delivery.delivered}..${delivery.seenSeq}`;
+  if (delivery.cursors.readers.size > 0 && delivery.seenSeq > delivery.delivered) return `a gap ${delivery.delivered}..${delivery.seenSeq}`;
   return undefined;
 }
 
@@ -41,5 +39,6 @@ export function sizesOf(machine: Machine): {
   readonly recent: number;
 } {
   const { pending, delivery } = machine as unknown as Inside;
-  return { pending: pending.length, early: delivery.early.size, asks: delivery.asks.length, recent: delivery.recent.length };
+  const { early, recent } = delivery.stream;
+  return { pending: pending.length, early: early.size, asks: delivery.asks.length, recent: recent.length };
 }
