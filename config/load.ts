@@ -127,8 +127,8 @@ export function ruleOf(setting: Setting<unknown>): string {
 
 /** JSON's quotes keep a stray line break or blank visible; a long value is cut. */
 function describeGiven(setting: Setting<unknown>, name: string, raw: string): string {
-  if (setting.isSecret) return name;
   if (raw === '') return `${name} is empty`;
+  if (setting.isSecret) return name;
   return /^[\x21-\x7e]{1,200}$/.test(raw) ? `${name}=${raw}` : `${name}=${JSON.stringify(raw.slice(0, 200))}`;
 }
 

@@ -3,6 +3,9 @@
  */
 import { flag, integer, isAddress, isHost, list, optionalText, type Setting, secretBytesMin, text } from './setting-kinds.ts';
 
+/** Where a state server that stands alone listens unless told otherwise: nodes must find it there again after a restart. */
+export const stateServerPort = 3100;
+
 export const clusterSettings = {
   mongoUrl: optionalText({
     isSecret: true,
@@ -91,7 +94,7 @@ export const clusterSettings = {
     default: 0,
     min: 0,
     max: 65_535,
-    description: 'Port the state server listens on; 0: any free one inside a node, 3100 for npm run state-server.',
+    description: `Port the state server listens on; 0: any free one inside a node, ${stateServerPort} for npm run state-server.`,
   }),
   stateSecret: optionalText({
     isSecret: true,

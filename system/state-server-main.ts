@@ -2,20 +2,18 @@
  * State server main: the process of a state server that stands alone, for several nodes (`CHAT_STATE_SERVER` there) and older services.
  */
 import { loadConfig } from '../config/load.ts';
+import { stateServerPort } from '../config/settings-cluster.ts';
 import { systemClock } from './clock.ts';
 import { newId } from './ids.ts';
 import { createLogger } from './logger.ts';
 import { failStart, runUntilSignal } from './process-end.ts';
 import { startStateServer } from './state/state-server.ts';
 
-/** Where nodes look for one that stands alone; it must be the same again after a restart. */
-const ownPort = 3100;
-
 async function main(): Promise<void> {
   const config = loadConfig();
   const log = createLogger({ level: config.logLevel, isPretty: config.logPretty, base: { node: 'state-server', inc: newId() } });
   const { stateHost: host, stateSecret: secret } = config;
-  const port = config.statePort === 0 ? ownPort : config.statePort;
+  const port = config.statePort === 0 ? stateServerPort : config.statePort;
   await runUntilSignal({
     start: () => startStateServer({ host, port, ...(secret !== undefined && { secret }), clock: systemClock, log }),
     banner: (server) =>

@@ -30,6 +30,7 @@ const token = z.string().regex(/^[A-Za-z0-9_-]{16,86}$/);
 const nodeLine: z.ZodType<NodeLine> = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('hello'), v: z.literal(1), node: name, inc: name }),
   z.strictObject({ type: z.literal('auth'), mac: token }),
+  z.strictObject({ type: z.literal('health') }),
   z.strictObject({ type: z.literal('snapshot'), id, first: z.boolean(), last: z.boolean(), sessions: sessionRows, watch: users }),
   z.strictObject({ type: z.literal('sessions'), id, put: sessionRows, gone: z.array(name).max(rowsMax).readonly() }),
   z.strictObject({ type: z.literal('watch'), id, on: users, off: users }),
@@ -40,6 +41,7 @@ const nodeLine: z.ZodType<NodeLine> = z.discriminatedUnion('type', [
 const serverLine = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('hello'), v: z.literal(1), server: name, nonce: token.optional() }),
   z.strictObject({ type: z.literal('authenticated') }),
+  z.strictObject({ type: z.literal('healthy') }),
   z.strictObject({
     type: z.literal('refused'),
     code: z.enum(['AUTH_REQUIRED', 'INVALID', 'TOO_LONG', 'TOO_MANY_CONNECTIONS', 'SUPERSEDED', 'FULL']),

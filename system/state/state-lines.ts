@@ -23,6 +23,8 @@ export type NodeLine =
   | { readonly type: 'hello'; readonly v: 1; readonly node: string; readonly inc: string }
   /** Answers a nonce: HMAC-SHA256 of `${nonce}\n${node}\n${inc}` with the shared secret, base64url. */
   | { readonly type: 'auth'; readonly mac: string }
+  /** Instead of a hello: is the server at work? Answered by `healthy`, with a secret too, and the connection ends. */
+  | { readonly type: 'health' }
   | NodeRequest;
 
 /** What a node says once it was let in. */
@@ -55,6 +57,8 @@ export type ServerLine =
   /** `server`: one life of the state server. With a nonce the next line must be `auth`, within 2 s. */
   | { readonly type: 'hello'; readonly v: 1; readonly server: string; readonly nonce?: string }
   | { readonly type: 'authenticated' }
+  /** Says no more than that: whoever reaches the port may ask. */
+  | { readonly type: 'healthy' }
   /** The last line before the server closes. */
   | {
       readonly type: 'refused';

@@ -155,6 +155,7 @@ export class StatePeer {
   #first(text: string): void {
     const decoded = decodeNodeLine(text);
     if (decoded.ok && decoded.line.type === 'hello') return this.#hello(decoded.line);
+    if (decoded.ok && decoded.line.type === 'health') return this.#healthy();
     if (!decoded.ok && isHello(text)) return this.#refuse(invalid(`hello: ${decoded.reason}`));
     if (this.#mustHurry) return this.#turnAway('its first line was no hello');
     this.#enter({ name: 'older' });
@@ -170,6 +171,11 @@ export class StatePeer {
     const nonce = newId();
     this.#enter({ name: 'proving', node, inc, nonce });
     this.#say({ type: 'hello', v: 1, server, nonce });
+  }
+
+  #healthy(): void {
+    this.#end(healthAsked);
+    this.#connection.finish(encodeServerLine({ type: 'healthy' }));
   }
 
   #prove(text: string, claim: Phase & { readonly name: 'proving' }): void {
@@ -191,7 +197,7 @@ export class StatePeer {
 
   #request(text: string, life: string): void {
     const decoded = decodeNodeLine(text);
-    if (!decoded.ok || decoded.line.type === 'hello' || decoded.line.type === 'auth') {
+    if (!decoded.ok || isGreeting(decoded.line)) {
       this.#host.heard(life);
       this.#onGarbage(decoded.ok ? `${decoded.line.type} was said before` : decoded.reason);
       return;
@@ -266,7 +272,7 @@ export class StatePeer {
     this.#enter({ name: 'over' });
     this.#pushes.stop();
     // A node that ends its connection may be back soon; when it is not, `link.gone` is the warning.
-    const level = why === clientClosed || why === serverStops ? 'info' : 'warn';
+    const level = quietEnds.includes(why) ? 'info' : 'warn';
     if (name === 'node') this.#host.note(level, 'link.down', about, 'the connection of a node to the state server has ended');
     else if (level === 'warn') this.#host.note(level, 'state.cut', about, 'a connection to the state server was ended');
     this.#host.closed(this, life);
@@ -279,6 +285,10 @@ export class StatePeer {
 
 const clientClosed = 'the other end closed it';
 const serverStops = 'the server stops';
+const healthAsked = 'it asked whether the server is at work';
+const quietEnds: readonly string[] = [clientClosed, serverStops, healthAsked];
+const isGreeting = (line: NodeLine): line is Exclude<NodeLine, NodeRequest> =>
+  line.type === 'hello' || line.type === 'auth' || line.type === 'health';
 const invalid = (message: string): Refused => ({ type: 'refused', code: 'INVALID', message: message.slice(0, 200) });
 
 /** A hello of another version, or one with a mistake: it is to hear so, and not to be taken for an older client. */

@@ -80,7 +80,7 @@ export async function startStateServer(options: StateServerOptions): Promise<Sta
 const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
 
 /** A wildcard is no place to connect to. */
-function connectableHost(host: string): string {
+export function connectableHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   return bracketed(host === '::' ? '::1' : host);
 }

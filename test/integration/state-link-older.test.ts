@@ -188,8 +188,7 @@ describe('an older state server', () => {
     await told();
     await server.stop();
     const ours = new MisbehavingStateServer();
-    Object.assign(ours, { port: server.address.port });
-    await ours.start();
+    await ours.start(server.address.port);
     await heard.isLive();
     await heard.hears('0', 'in home');
     await ours.stop();

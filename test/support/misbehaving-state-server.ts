@@ -4,10 +4,11 @@
  * It keeps just enough to be right: sessions by node, watches by connection. What the real one does beyond it (grace, proofs, bounds)
  * is not here; this is for what the real one never does.
  */
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { FrameDecoder } from '../../system/state/frame-codec.ts';
 import { decodeNodeLine } from '../../system/state/state-line-decoder.ts';
 import type { NodeLine, ServerLine, SessionRow, StateRow } from '../../system/state/state-lines.ts';
+import { FixedPortServer } from './fixed-port-server.ts';
 
 export const misbehaviours = [
   'refuses connections',
@@ -38,8 +39,7 @@ export class MisbehavingStateServer {
   private behaviour: Misbehaviour | 'behaves' = 'behaves';
   private readonly sessions = new Map<string, ReadonlyMap<string, SessionRow>>();
   private readonly connections = new Set<Connection>();
-  private server: Server | undefined;
-  private port = 0;
+  private readonly server = new FixedPortServer((socket) => this.accept(socket));
   /** Scale of the one thing here that takes time. */
   private readonly drip: { readonly bytes: number; readonly everyMs: number };
 
@@ -48,27 +48,17 @@ export class MisbehavingStateServer {
   }
 
   get address(): { readonly host: string; readonly port: number } {
-    return { host: '127.0.0.1', port: this.port };
+    return this.server.address;
   }
 
-  async start(): Promise<void> {
-    const server = createServer((socket) => this.accept(socket));
-    this.server = server;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(this.port, '127.0.0.1', resolve);
-    });
-    const address = server.address();
-    if (typeof address === 'object' && address) this.port = address.port;
+  start(port?: number): Promise<void> {
+    return this.server.start(port);
   }
 
   /** As after a kill: connections are reset, what was known is gone, the port stays the same. */
-  async stop(): Promise<void> {
-    const { server } = this;
-    this.server = undefined;
+  stop(): Promise<void> {
     this.sessions.clear();
-    for (const { socket } of this.connections) socket.destroy();
-    if (server) await new Promise((resolve) => server.close(resolve));
+    return this.server.stop();
   }
 
   /** From now on, on old and new connections. */
@@ -81,7 +71,7 @@ export class MisbehavingStateServer {
   /** Good from now on; what was held back stays lost. */
   async heal(): Promise<void> {
     this.behaviour = 'behaves';
-    if (!this.server) await this.start();
+    if (!this.server.isUp) await this.start();
   }
 
   // ---- what it should do ----
@@ -107,7 +97,7 @@ export class MisbehavingStateServer {
     if (this.lines.length < 5_000) this.lines.push(line);
     if (line.type === 'hello') return this.greet(connection, line.node);
     if (line.type === 'ping') return this.write(connection, { type: 'pong', id: line.id });
-    if (this.behaviour === 'answers pings only' || line.type === 'auth') return;
+    if (this.behaviour === 'answers pings only' || line.type === 'auth' || line.type === 'health') return;
     const before = new Map([...this.watchedByAll()].map((user) => [user, JSON.stringify(this.stateOf(user))]));
     if (line.type === 'snapshot') this.stage(connection, line);
     else if (line.type === 'bye') this.sessions.delete(connection.node);

@@ -16,6 +16,9 @@ process.once('exit', () => {
   for (const node of living) node.signal('SIGKILL');
 });
 
+/** A file of system/ that is run as a process. */
+export type ProgramName = 'main' | 'state-server-main' | 'state-server-probe';
+
 export interface NodeExit {
   readonly code: number | null;
   readonly stderr: string;
@@ -32,7 +35,7 @@ export class NodeProcess {
   private readonly program: string;
 
   /** `env`: CHAT_* variables; CHAT_PORT must be a fixed port where clients are to find it again. */
-  constructor(env: Readonly<Record<string, string>>, program: 'main' | 'state-server-main' = 'main') {
+  constructor(env: Readonly<Record<string, string>>, program: ProgramName = 'main') {
     this.env = env;
     this.program = fileURLToPath(new URL(`${program}.js`, programs));
     living.add(this);

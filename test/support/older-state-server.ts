@@ -4,8 +4,9 @@
  *
  * Each line is carried out and answered on its own, so pipelined ones may change places; it never says anything unasked, unless told to.
  */
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { FrameDecoder } from '../../system/state/frame-codec.ts';
+import { FixedPortServer } from './fixed-port-server.ts';
 import { seeded } from './store-processes.ts';
 
 const done = '반환메세지';
@@ -24,13 +25,11 @@ export class OlderStateServer {
   extra: { readonly type: string; readonly count: number; readonly afterMs: number } | undefined;
   private readonly userOf = new Map<string, string>();
   private readonly places = new Map<string, string>();
-  private readonly sockets = new Set<Socket>();
   private readonly random = seeded(5);
-  private server: Server | undefined;
-  private port = 0;
+  private readonly server = new FixedPortServer((socket) => this.accept(socket));
 
   get address(): { readonly host: string; readonly port: number } {
-    return { host: '127.0.0.1', port: this.port };
+    return this.server.address;
   }
 
   /** Where a user is, or undefined when they are offline. */
@@ -47,32 +46,20 @@ export class OlderStateServer {
     return this.userOf.size - new Set([...this.userOf.values()].filter((user) => this.places.has(user))).size;
   }
 
-  async start(): Promise<void> {
-    const server = createServer((socket) => this.accept(socket));
-    this.server = server;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(this.port, '127.0.0.1', resolve);
-    });
-    const address = server.address();
-    if (typeof address === 'object' && address) this.port = address.port;
+  start(): Promise<void> {
+    return this.server.start();
   }
 
   /** What it knows is kept elsewhere, and is there again after a start. */
-  async stop(): Promise<void> {
-    const { server } = this;
-    this.server = undefined;
-    for (const socket of this.sockets) socket.destroy();
-    if (server) await new Promise((resolve) => server.close(resolve));
+  stop(): Promise<void> {
+    return this.server.stop();
   }
 
   private accept(socket: Socket): void {
     this.connectionsSeen += 1;
-    this.sockets.add(socket);
     let inFlight = 0;
     const decoder = new FrameDecoder(200_000_000);
     socket.on('error', () => {});
-    socket.on('close', () => this.sockets.delete(socket));
     socket.on('data', (chunk) => {
       for (const frame of decoder.push(chunk)) {
         if (frame.type !== 'line') continue;

@@ -23,7 +23,7 @@ const composition = [
   'system/node.ts',
   'system/node-*.ts',
   'system/main.ts',
-  'system/state-server-main.ts',
+  'system/state-server-@(main|probe).ts',
   'system/migrate.ts',
   'system/topics.ts',
   'system/docs.ts',
@@ -46,7 +46,14 @@ const pureActors = ['actors/*-state.ts', 'actors/room-fold.ts', 'actors/room-del
 const table: readonly Row[] = [
   { from: ['config/**'], mayImport: ['node:*', 'zod', 'config/**'], never: hiddenClocks },
   {
-    from: ['system/node.ts', 'system/node-*.ts', 'system/main.ts', 'system/state-server-main.ts', 'system/migrate.ts', 'system/topics.ts'],
+    from: [
+      'system/node.ts',
+      'system/node-*.ts',
+      'system/main.ts',
+      'system/state-server-@(main|probe).ts',
+      'system/migrate.ts',
+      'system/topics.ts',
+    ],
     mayImport: ['**'],
     never: ['test/**', 'gateway/client/**'],
   },

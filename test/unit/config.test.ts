@@ -272,6 +272,13 @@ describe('the secret of the state server', () => {
     expect(load(file, { '/s': `${strongSecret}\n` }).stateSecret).toBe(strongSecret);
   });
 
+  it('that is empty is a mistake, not the wish for none: a variable that was not filled in opens no port', () => {
+    expect(mistakesOf({ CHAT_STATE_SECRET: '' })).toEqual(['CHAT_STATE_SECRET is empty: must be at least 32 bytes long']);
+    expect(mistakesOf({ CHAT_STATE_SECRET_FILE: '/s' }, { '/s': '\n' })).toEqual([
+      'CHAT_STATE_SECRET_FILE=/s is empty: must be at least 32 bytes long',
+    ]);
+  });
+
   it('is refused when it is short or weak, in every mode and on every host, and is never shown', () => {
     expect(mistakesOf({ CHAT_STATE_SECRET: 'short' })).toEqual(['CHAT_STATE_SECRET: must be at least 32 bytes long']);
     const weak = 'my-super-secret-that-nobody-will-guess-42';
@@ -309,9 +316,14 @@ describe('the secret', () => {
     }
   });
 
-  it.each(['', 'x', 'secret', strongSecret.slice(0, 31)])('of fewer than 32 bytes is refused in every mode: "%s"', (CHAT_JWT_SECRET) => {
+  it.each(['x', 'secret', strongSecret.slice(0, 31)])('of fewer than 32 bytes is refused in every mode: "%s"', (CHAT_JWT_SECRET) => {
     for (const CHAT_DEV of ['true', 'false'])
       expect(mistakesOf({ CHAT_JWT_SECRET, CHAT_DEV })).toEqual(['CHAT_JWT_SECRET: must be at least 32 bytes long']);
+  });
+
+  it('that is empty is refused in every mode', () => {
+    for (const CHAT_DEV of ['true', 'false'])
+      expect(mistakesOf({ CHAT_JWT_SECRET: '', CHAT_DEV })).toEqual(['CHAT_JWT_SECRET is empty: must be at least 32 bytes long']);
   });
 
   it('must be as long as the hash of the algorithm', () => {
@@ -336,7 +348,7 @@ describe('the secret', () => {
   it('from a file that is missing, weak or short is refused, and from two places too', () => {
     const env = { CHAT_JWT_SECRET_FILE: '/s' };
     expect(mistakesOf(env)).toEqual(['CHAT_JWT_SECRET_FILE=/s: must name a readable file (ENOENT)']);
-    expect(mistakesOf(env, { '/s': '\n' })).toEqual(['CHAT_JWT_SECRET_FILE=/s: must be at least 32 bytes long']);
+    expect(mistakesOf(env, { '/s': '\n' })).toEqual(['CHAT_JWT_SECRET_FILE=/s is empty: must be at least 32 bytes long']);
     expect(mistakesOf(env, { '/s': weak[0] ?? '' })).toEqual([expect.stringContaining('CHAT_JWT_SECRET_FILE: too weak')]);
     expect(mistakesOf({ ...env, CHAT_JWT_SECRET: strongSecret }, { '/s': strongSecret })).toEqual([
       'CHAT_JWT_SECRET, CHAT_JWT_SECRET_FILE: both are given; give one',
