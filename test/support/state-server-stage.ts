@@ -2,6 +2,7 @@
  * StateServerStage: a real state server on a free port of loopback, with the clients a test opens; all of it ends with the test.
  */
 import { createLogger } from '../../system/logger.ts';
+import type { StateRow } from '../../system/state/state-lines.ts';
 import { type StateServer, type StateServerLimits, startStateServer } from '../../system/state/state-server.ts';
 import type { Transition } from '../../system/state/state-sessions.ts';
 import { LineClient } from './line-client.ts';
@@ -18,6 +19,8 @@ export interface StateServerStage {
   open(): Promise<LineClient>;
   /** A node that was let in. */
   node(name: string, inc?: string): Promise<LineClient>;
+  /** The next pushed rows; time moves for the pause between two pushes of a user. */
+  changes(client: LineClient): Promise<readonly StateRow[]>;
   stop(): Promise<void>;
 }
 
@@ -57,6 +60,12 @@ export async function startStateStage(
       const hello = await client.request({ type: 'hello', v: 1, node: name, inc });
       if (hello.type !== 'hello') throw new Error(`not let in: ${JSON.stringify(hello)}`);
       return client;
+    },
+    async changes(client) {
+      clock.advance(50);
+      const line = await client.heard();
+      if (line.type !== 'changes') throw new Error(`heard ${JSON.stringify(line)} instead of changes`);
+      return line.states;
     },
     async stop() {
       for (const client of clients) client.socket.destroy();
