@@ -39,6 +39,8 @@ export interface Gateway {
   sessionCount(): number;
   /** Tells every session of a user on this node, in the order they came. Returns how many there are. */
   tellUser(user: UserId, command: SessionCommand): number;
+  /** Whether the user has a session on this node. */
+  isHere(user: UserId): boolean;
   /** Closes every session of this node whose token it speaks of. Returns how many there are. */
   revoke(revocation: Revocation): number;
   /** Admits nobody from now on and tells every client, before it returns, to go elsewhere, at times spread over `drainSpreadMs`. */
@@ -150,6 +152,10 @@ class GatewayActor implements Gateway {
       count += 1;
     }
     return count;
+  }
+
+  isHere(user: UserId): boolean {
+    return this.byUser.has(user);
   }
 
   revoke(revocation: Revocation): number {

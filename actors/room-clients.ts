@@ -12,6 +12,7 @@ import type { Logger } from '../system/logger.ts';
 import { type Entry, isMessage } from '../system/store/entry.ts';
 import { formOf, RoomAnswers } from './room-answers.ts';
 import type { RoomCommand, RoomDeps } from './room-commands.ts';
+import { RoomForeign } from './room-foreign.ts';
 import { answerHistory } from './room-history.ts';
 import { RoomMarks } from './room-marks.ts';
 import type { AnsweredOutcome, ReaderId, RoomEffect, RoomInput } from './room-protocol.ts';
@@ -27,6 +28,8 @@ export class RoomClients {
   readonly answers: RoomAnswers;
   readonly marks: RoomMarks;
   readonly typing: RoomTyping;
+  /** Those on other nodes. */
+  readonly foreign: RoomForeign;
   private readonly room: RoomId;
   private readonly deps: RoomDeps;
   /** Opens made for readers of the life before, by key. */
@@ -39,6 +42,7 @@ export class RoomClients {
     this.answers = new RoomAnswers(room);
     this.marks = new RoomMarks(room, deps);
     this.typing = new RoomTyping(this.readers);
+    this.foreign = new RoomForeign({ readers: this.readers, typing: this.typing, marks: this.marks });
   }
 
   // ---- lives of the room ----
@@ -48,6 +52,7 @@ export class RoomClients {
     const refusal = refuse('INTERNAL', 'the room failed while it worked on this; send again with the same cid');
     this.answers.refuseAll(refusal);
     this.typing.restart(refusal);
+    this.foreign.restart();
     this.marks.restart(refusal);
     this.reopening = new Map();
     for (const { id, user, cursor } of this.readers.restart()) {

@@ -9,7 +9,7 @@ import type { RoomId, UserId } from '../system/ids.ts';
 import type { Entry } from '../system/store/entry.ts';
 import type { Range, RoomLog } from '../system/store/room-log.ts';
 import type { UserRooms } from '../system/store/user-rooms.ts';
-import type { Wire } from '../system/wire/wire.ts';
+import type { RoomSignal, Wire } from '../system/wire/wire.ts';
 import type { Answer } from './client-command.ts';
 import type { ClientSink, FrameEncoder } from './client-sink.ts';
 import type { WriteCommand } from './room-fold.ts';
@@ -42,6 +42,8 @@ export type RoomCommand =
   | { readonly type: 'room.readerReady'; readonly reader: ReaderId }
   | { readonly type: 'room.event'; readonly entries: readonly Entry[] }
   | { readonly type: 'room.hint'; readonly seq: number }
+  /** From another node. */
+  | { readonly type: 'room.signal'; readonly signal: RoomSignal }
   /** Say so to the owner when idle, without waiting for the idle time. */
   | { readonly type: 'room.yield' };
 

@@ -46,6 +46,13 @@ export interface RoomMarksDeps {
   readonly notices: RoomNotices;
 }
 
+/** A mark that became durable, and was not so far before. */
+export interface RaisedMark {
+  readonly mark: ReadMark;
+  /** By a message, which shows it in the room. */
+  readonly isImplied: boolean;
+}
+
 interface Waiting {
   mark: WantedMark;
   /** None: implied by a message alone. */
@@ -61,6 +68,7 @@ export class RoomMarks {
   private readonly owed = new Set<MarkAsk>();
   private lastWriteMs = Number.NEGATIVE_INFINITY;
   private impliedSinceMs = Number.POSITIVE_INFINITY;
+  private readonly newestShown = new NewestMarks();
 
   constructor(room: RoomId, deps: RoomMarksDeps) {
     this.room = room;
@@ -140,24 +148,37 @@ export class RoomMarks {
   /**
    * Answers those whose mark is durable now, and shows what was raised: to the user's other devices, and to those who read the
    * room unless it is `quiet`. A message shows by itself how far its author has read.
+   * Returns what was raised, for other nodes.
    */
-  wrote(standing: readonly StandingMark[], headN: number, readers: RoomReaders, isQuiet: boolean): void {
+  wrote(standing: readonly StandingMark[], headN: number, readers: RoomReaders, isQuiet: boolean): readonly RaisedMark[] {
     const written = this.writing ?? new Map<UserId, Waiting>();
     this.writing = undefined;
     const shown: ReadMark[] = [];
+    const raised: RaisedMark[] = [];
     for (const mark of standing) {
       const asks = written.get(mark.user)?.asks ?? [];
       const answer: Answer = { ok: true, result: { type: 'marked', seq: mark.seq, unread: Math.max(0, headN - mark.n) } };
       for (const ask of asks) this.answer(ask, answer);
       if (!mark.hasMoved) continue;
+      this.newestShown.isNewer(mark);
       const [first, ...others] = asks;
       const from = others.some((ask) => ask.from !== first?.from) ? undefined : first?.from;
       if (first && !isQuiet) shown.push(mark);
       const frame = this.deps.encoder.read(this.room, [mark]);
       this.deps.notices.read(mark.user, { room: this.room, frame, from, isShownInRoom: !(first && isQuiet) });
+      raised.push({ mark: { user: mark.user, seq: mark.seq, n: mark.n }, isImplied: first === undefined });
     }
     this.refuseAll(written, notKept); // Nobody, unless an entry could not be found.
     if (shown.length > 0) readers.showRead(shown);
+    return raised;
+  }
+
+  /** A mark that another node has kept: shown as if it had been kept here, unless a newer one was shown already. */
+  raisedElsewhere({ mark, isImplied }: RaisedMark, readers: RoomReaders, isQuiet: boolean): void {
+    if (!this.newestShown.isNewer(mark)) return;
+    const frame = this.deps.encoder.read(this.room, [mark]);
+    this.deps.notices.read(mark.user, { room: this.room, frame, from: undefined, isShownInRoom: isImplied || !isQuiet });
+    if (!isImplied && !isQuiet) readers.showRead([mark]);
   }
 
   /** The write failed: whoever asked is told, an implied mark is lost. */
@@ -195,6 +216,24 @@ export class RoomMarks {
 
   private answer(ask: MarkAsk, answer: Answer): void {
     if (this.owed.delete(ask)) tell(ask.replyTo, answer);
+  }
+}
+
+/** Users whose newest shown mark is remembered. Beyond, the oldest is forgotten: an older mark of theirs may be shown once more. */
+const usersRememberedMax = 1_000;
+
+/** How far each user was shown to have read: marks of several nodes arrive in any order, and are shown rising. */
+class NewestMarks {
+  private readonly seqs = new Map<UserId, number>();
+
+  /** Remembers it if so. */
+  isNewer({ user, seq }: ReadMark): boolean {
+    if (seq <= (this.seqs.get(user) ?? 0)) return false;
+    this.seqs.delete(user);
+    this.seqs.set(user, seq);
+    const [oldest] = this.seqs.keys();
+    if (this.seqs.size > usersRememberedMax && oldest !== undefined) this.seqs.delete(oldest);
+    return true;
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * RoomTyping: who types in a room, and who is shown it.
+ * RoomTyping: who types in a room, here and on other nodes, and who is shown it.
  *
  * Guarantees: ends by time, by a message of theirs, with their membership, or with their last connection. Whoever types before the room
  * is loaded waits to be judged. Not shown in rooms of many members: it would outnumber what is said.
@@ -9,10 +9,13 @@ import { type ActorRef, tell } from '../system/actor.ts';
 import { type Refusal, refuse } from '../system/errors.ts';
 import type { UserId } from '../system/ids.ts';
 import type { Entry } from '../system/store/entry.ts';
+import type { RoomSignal } from '../system/wire/wire.ts';
 import type { Answer } from './client-command.ts';
 import type { RoomReaders } from './room-readers.ts';
 import type { RoomState } from './room-state.ts';
 import { TypingState } from './typing-state.ts';
+
+type TypingSignal = Extract<RoomSignal, { type: 'typing' }>;
 
 export interface Typist {
   readonly user: UserId;
@@ -30,6 +33,8 @@ export class RoomTyping {
   private readonly readers: RoomReaders;
   private typing = new TypingState();
   private waiting: Typist[] = [];
+  /** For other nodes. */
+  private told: TypingSignal[] = [];
 
   constructor(readers: RoomReaders) {
     this.readers = readers;
@@ -38,6 +43,7 @@ export class RoomTyping {
   /** Another life of the room begins, or none. */
   restart(refusal: Refusal): void {
     this.typing = new TypingState();
+    this.told = [];
     for (const { replyTo } of this.waiting.splice(0)) tell(replyTo, { ok: false, refusal });
   }
 
@@ -55,7 +61,21 @@ export class RoomTyping {
 
   /** The user's last connection here has closed the room. */
   left(user: UserId): void {
-    if (this.typing.end(user)) this.show();
+    if (!this.typing.end(user, 'here')) return;
+    this.told.push({ type: 'typing', user, isTyping: false });
+    this.show();
+  }
+
+  /** Another node's user types there, or stopped. */
+  elsewhere({ user, isTyping }: TypingSignal, room: RoomState, nowMs: number): void {
+    if (!isTyping) {
+      if (this.typing.end(user, 'elsewhere')) this.show();
+    } else if (room.fold.isMember(user) && showsSignals(room) && this.typing.begin(user, nowMs, 'elsewhere')) this.show();
+  }
+
+  /** What other nodes are to be told since the last time. They end it by themselves as we do, by time or by a message. */
+  toTell(): readonly TypingSignal[] {
+    return this.told.length === 0 ? this.told : this.told.splice(0);
   }
 
   delivered(entries: readonly Entry[]): void {
@@ -82,7 +102,10 @@ export class RoomTyping {
       tell(replyTo, { ok: false, refusal });
       return;
     }
-    if (showsSignals(room) && this.typing.begin(user, nowMs)) this.show();
+    if (showsSignals(room)) {
+      if (this.typing.begin(user, nowMs, 'here')) this.show();
+      if (this.typing.isToTell(user, nowMs)) this.told.push({ type: 'typing', user, isTyping: true });
+    }
     tell(replyTo, { ok: true, result: { type: 'done' } });
   }
 

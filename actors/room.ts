@@ -10,6 +10,7 @@ import { refuse } from '../system/errors.ts';
 import type { RoomId } from '../system/ids.ts';
 import type { Entry } from '../system/store/entry.ts';
 import type { StandingMark } from '../system/store/user-rooms.ts';
+import type { RoomSignal } from '../system/wire/wire.ts';
 import { RoomClients } from './room-clients.ts';
 import type { RoomCommand, RoomDeps } from './room-commands.ts';
 import { RoomLeave } from './room-leave.ts';
@@ -113,6 +114,9 @@ class RoomActor {
       case 'room.hint':
         if (msg.seq > state.machine.headSeq) state.inputs.push({ type: 'hint', seq: msg.seq });
         return state;
+      case 'room.signal':
+        this.clients.foreign.take(msg.signal, state.machine, ctx.nowMs());
+        return state;
       case 'room.yield':
         state.leave.ask();
         return state;
@@ -133,7 +137,7 @@ class RoomActor {
         this.clients.typing.expire(ctx.nowMs());
         return state;
       case 'room.marked':
-        this.clients.marks.wrote(msg.standing, state.machine.headN, this.clients.readers, !showsSignals(state.machine));
+        this.onMarked(state.machine, msg.standing);
         return state;
       case 'room.unmarked':
         this.clients.marks.failed(msg.error);
@@ -151,6 +155,8 @@ class RoomActor {
     } while (state.inputs.length > 0);
     if (ctx.nowMs() >= (this.clients.marks.writeAtMs() ?? Number.POSITIVE_INFINITY)) this.writeMarks(ctx);
     this.clients.typing.judgeWaiting(state.machine, ctx.nowMs());
+    this.clients.foreign.judgeWaiting(state.machine, ctx.nowMs());
+    for (const signal of this.clients.typing.toTell()) this.signal(state.machine, signal);
     this.considerLeaving(state, ctx);
     this.arm(state, ctx);
     const { pendingCount, earlyBytes } = state.machine;
@@ -206,6 +212,12 @@ class RoomActor {
     const released = new Promise<void>((resolve) => this.deps.clock.after(gatherMs, resolve));
     const gathered = (): RoomMessage => ({ type: 'room.gathered' });
     ctx.pipe(released, gathered, gathered);
+  }
+
+  private onMarked(machine: RoomState, standing: readonly StandingMark[]): void {
+    const { marks, readers } = this.clients;
+    const raised = marks.wrote(standing, machine.headN, readers, !showsSignals(machine));
+    for (const { mark, isImplied } of raised) this.signal(machine, { type: 'read', mark, isImplied });
   }
 
   private writeMarks(ctx: Ctx<RoomMessage>): void {
@@ -264,13 +276,23 @@ class RoomActor {
           break;
         case 'publish':
           if (effect.entries.some(isDelete)) state.reads.forget();
-          this.deps.wire.publish(room, effect.entries);
+          this.publish(state.machine, effect.entries);
           break;
         case 'note':
           report(ctx.self, { ev: effect.event, room, count: effect.count });
           break;
       }
     }
+  }
+
+  /** Other nodes hear of it, as far as the wire goes. What kind of room it is, its first entry says. */
+  private publish({ fold }: RoomState, entries: readonly Entry[]): void {
+    const kind = fold.facts?.kind ?? entries[0]?.room?.kind;
+    if (kind) this.deps.wire.publish(this.room, kind, entries);
+  }
+
+  private signal({ fold }: RoomState, signal: RoomSignal): void {
+    if (fold.facts) this.deps.wire.signal(this.room, fold.facts.kind, signal);
   }
 
   /** Store results come back as inputs. Damage of this room's log is a crash: the supervisor decides. */

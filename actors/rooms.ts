@@ -9,6 +9,7 @@ import { type ActorRef, acceptedCount, type Ctx, isStopped, report, spawn, spawn
 import { assertNever, type Refusal, refuse } from '../system/errors.ts';
 import type { RoomId } from '../system/ids.ts';
 import type { Entry } from '../system/store/entry.ts';
+import type { RoomSignal } from '../system/wire/wire.ts';
 import { type Buckets, bucketOf, spawnBuckets } from './buckets.ts';
 import { spawnRoom } from './room.ts';
 import type { RoomCommand, RoomDeps, RoomIdle } from './room-commands.ts';
@@ -29,6 +30,7 @@ export interface Rooms {
   /** From the wire and the store's tail. */
   onEntries(room: RoomId, entries: readonly Entry[]): void;
   onHead(room: RoomId, seq: number): void;
+  onSignal(room: RoomId, signal: RoomSignal): void;
   isActive(room: RoomId): boolean;
   activeCount(): number;
   activeRooms(): readonly RoomId[];
@@ -127,6 +129,12 @@ class RoomsActor implements Rooms {
 
   onHead(room: RoomId, seq: number): void {
     this.sendIfActive(room, { type: 'room.hint', seq });
+  }
+
+  /** A read mark wakes the room: its user is connected here, perhaps without the room open, and only the room knows its members. */
+  onSignal(room: RoomId, signal: RoomSignal): void {
+    if (signal.type === 'read') this.send(room, { type: 'room.signal', signal });
+    else this.sendIfActive(room, { type: 'room.signal', signal });
   }
 
   isActive(room: RoomId): boolean {

@@ -7,6 +7,7 @@
  */
 import { historyReadsMax, listReadsMax } from '../actors/reads.ts';
 import { nodeReorderBytesMax, roomMailboxMax } from '../actors/room.ts';
+import { foreignMarksWaitingMax } from '../actors/room-foreign.ts';
 import { marksWaitingMax } from '../actors/room-marks.ts';
 import { readsKeptMax } from '../actors/room-reads.ts';
 import { typistsWaitingMax } from '../actors/room-typing.ts';
@@ -95,6 +96,10 @@ export const bounds = {
     bound: count(typistsWaitingMax, 'signals'),
     whenFull: 'BUSY',
     seenIn: 'playhouse_commands_total',
+  },
+  'Read marks of other nodes waiting for a room to wake': {
+    bound: count(foreignMarksWaitingMax, 'marks'),
+    whenFull: 'dropped; the next list of rooms says it',
   },
   'Waiting for one connection': {
     bound: `${setting('outboxBytesMax')}, ${setting('outboxFramesMax')}`,

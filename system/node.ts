@@ -263,7 +263,13 @@ function startActors(
   });
   const { rooms, heads } = guardian;
   guardian.reads.tell(metrics);
-  wire.subscribe(rooms.isActive.bind(rooms), rooms.onEntries.bind(rooms));
+  wire.subscribe({
+    wants: (room) => rooms.isActive(room),
+    wantsUser: (user) => guardian.gateway.isHere(user),
+    onEntries: (room, entries) => rooms.onEntries(room, entries),
+    onHint: (room, seq) => rooms.onHead(room, seq),
+    onSignal: (room, signal) => rooms.onSignal(room, signal),
+  });
   store.log.tail((room, head) => {
     rooms.onHead(room, head.seq);
     heads.onHead(room, head);

@@ -5,13 +5,11 @@
  * Does not: queue for nodes that have not joined, or drop.
  */
 import type { RoomId } from '../ids.ts';
-import type { Entry } from '../store/entry.ts';
-import type { Wire } from './wire.ts';
+import type { RoomSignal, Wire, WireListener } from './wire.ts';
 
 interface Subscription {
   readonly node: symbol;
-  readonly wants: (room: RoomId) => boolean;
-  readonly onEntries: (room: RoomId, entries: readonly Entry[]) => void;
+  readonly listener: WireListener;
 }
 
 export interface MemoryWireHub {
@@ -25,23 +23,43 @@ export function createMemoryWireHub(): MemoryWireHub {
     join(name) {
       const node = Symbol(name);
       let closed = false;
-      const deliver = (room: RoomId, entries: readonly Entry[]): void => {
-        for (const subscription of [...subscriptions]) {
-          if (subscription.node === node || !subscriptions.has(subscription) || !subscription.wants(room)) continue;
-          // Each in a microtask of its own, so that one listener that throws does not take the entries from the others.
-          queueMicrotask(() => {
-            if (subscriptions.has(subscription)) subscription.onEntries(room, entries);
-          });
-        }
+      const tell = (wants: (listener: WireListener) => boolean, give: (listener: WireListener) => void): void => {
+        if (closed) return;
+        queueMicrotask(() => {
+          for (const subscription of [...subscriptions]) {
+            const { listener } = subscription;
+            if (subscription.node === node || !subscriptions.has(subscription) || !wants(listener)) continue;
+            // Each in a microtask of its own, so that one listener that throws does not take the event from the others.
+            queueMicrotask(() => {
+              if (subscriptions.has(subscription)) give(listener);
+            });
+          }
+        });
       };
       return {
         description: `in this process (${name})`,
         health: () => (closed ? { degraded: 'is closed: entries of other nodes come by the store' } : 'up'),
-        publish(room, entries) {
-          if (!closed && entries.length > 0) queueMicrotask(() => deliver(room, entries));
+        publish(room, _kind, entries) {
+          if (entries.length === 0) return;
+          tell(
+            (listener) => listener.wants(room),
+            (listener) => listener.onEntries(room, entries),
+          );
         },
-        subscribe(wants, onEntries) {
-          const subscription: Subscription = { node, wants, onEntries };
+        signal(room, _kind, signal) {
+          tell(
+            (listener) => wantsSignal(listener, room, signal),
+            (listener) => listener.onSignal?.(room, signal),
+          );
+        },
+        state(event) {
+          tell(
+            () => true,
+            (listener) => listener.onState?.(event),
+          );
+        },
+        subscribe(listener) {
+          const subscription: Subscription = { node, listener };
           if (!closed) subscriptions.add(subscription);
           return () => {
             subscriptions.delete(subscription);
@@ -54,4 +72,8 @@ export function createMemoryWireHub(): MemoryWireHub {
       };
     },
   };
+}
+
+function wantsSignal(listener: WireListener, room: RoomId, signal: RoomSignal): boolean {
+  return listener.wants(room) || (signal.type === 'read' && listener.wantsUser?.(signal.mark.user) === true);
 }

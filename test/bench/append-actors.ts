@@ -20,7 +20,15 @@ export async function runActors(request: DriveRequest): Promise<AppendRun> {
   const rooms = spawnRooms(system.root, {
     log: store.log,
     userRooms: store.userRooms,
-    wire: { publish: () => {}, subscribe: () => () => {}, health: () => 'up', description: 'none', close: async () => {} },
+    wire: {
+      publish: () => {},
+      signal: () => {},
+      state: () => {},
+      subscribe: () => () => {},
+      health: () => 'up',
+      description: 'none',
+      close: async () => {},
+    },
     encoder: createFrameEncoder(),
     clock: systemClock,
     settings: roomSettings,

@@ -1,108 +1,27 @@
-/** The contract of Wire, kept by the memory twin. */
-import { describe, expect, it } from 'vitest';
-import { type Entry, emptyHead } from '../../system/store/entry.ts';
+/** The contract of Wire, kept by the memory twin; and what only that one promises. */
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Wire } from '../../system/wire/wire.ts';
 import { createMemoryWireHub } from '../../system/wire/wire-memory.ts';
-import { entryAfter, room } from '../support/entries.ts';
+import { room } from '../support/entries.ts';
 import { turns } from '../support/manual-clock.ts';
-
-const a = room('a');
-const entry = entryAfter(emptyHead);
+import { entriesAfter, listen, wireContract } from './wire.contract.ts';
 
 describe('the wire in memory', () => {
-  it('delivers to the other nodes, not to the publisher, in order, and never inside publish', async () => {
-    const hub = createMemoryWireHub();
-    const [one, two, three] = [hub.join('n'), hub.join('n'), hub.join('n3')];
-    const heard: string[] = [];
-    for (const [name, wire] of Object.entries({ one, two, three })) {
-      wire.subscribe(
-        () => true,
-        (of, entries) => heard.push(`${name} ${of} ${entries.length}`),
-      );
-    }
-    one.publish(a, [entry]);
-    one.publish(room('b'), [entry, entry]);
-    expect(heard).toEqual([]);
-    await turns();
-    expect(heard.filter((line) => line.startsWith('two'))).toEqual(['two a 1', 'two b 2']);
-    expect(heard.filter((line) => line.startsWith('three'))).toEqual(['three a 1', 'three b 2']);
-    expect(heard).toHaveLength(4);
+  let hub = createMemoryWireHub();
+  afterEach(() => {
+    hub = createMemoryWireHub();
   });
+  wireContract({ join: async (...nodes) => nodes.map((node) => hub.join(node)) });
 
-  it('asks whether a room is wanted, and skips rooms that are not', async () => {
-    const hub = createMemoryWireHub();
-    const [one, two] = [hub.join('1'), hub.join('2')];
-    const asked: string[] = [];
-    const heard: (readonly Entry[])[] = [];
-    two.subscribe(
-      (of) => {
-        asked.push(of);
-        return of === a;
-      },
-      (_room, entries) => heard.push(entries),
-    );
-    one.publish(room('b'), [entry]);
-    one.publish(a, [entry]);
-    one.publish(a, []);
+  it('delivers in order, in a later microtask, to nodes of one name too; a node alone hears nothing', async () => {
+    const [one, two] = [hub.join('n'), hub.join('n')] as [Wire, Wire];
+    const alone = listen(createMemoryWireHub().join('n'));
+    const [own, other] = [listen(one), listen(two)];
+    one.publish(room('a'), 'group', entriesAfter(1));
+    one.publish(room('b'), 'group', entriesAfter(2));
+    expect(other.entries).toEqual([]);
     await turns();
-    expect(asked).toEqual(['b', 'a']);
-    expect(heard).toEqual([[entry]]);
-  });
-
-  it('lets a listener publish, without ever running inside another listener', async () => {
-    const hub = createMemoryWireHub();
-    const [one, two] = [hub.join('1'), hub.join('2')];
-    let depth = 0;
-    let heard = 0;
-    const echo = (wire: typeof one) => () => {
-      expect(depth).toBe(0);
-      depth += 1;
-      heard += 1;
-      if (heard < 5) wire.publish(a, [entry]);
-      depth -= 1;
-    };
-    one.subscribe(() => true, echo(one));
-    two.subscribe(() => true, echo(two));
-    one.publish(a, [entry]);
-    await turns();
-    expect(heard).toBe(5);
-  });
-
-  it('says that it is up, and degraded once it is closed: never down, since nothing depends on it', async () => {
-    const wire = createMemoryWireHub().join('one');
-    expect(wire.health()).toBe('up');
-    await wire.close();
-    expect(wire.health()).toEqual({ degraded: expect.stringContaining('closed') });
-  });
-
-  it('stops at the end of a subscription and of a wire, and alone hears nothing', async () => {
-    const hub = createMemoryWireHub();
-    const [one, two] = [hub.join('1'), hub.join('2')];
-    let heard = 0;
-    const listen = () => {
-      heard += 1;
-    };
-    const end = two.subscribe(() => true, listen);
-    one.publish(a, [entry]);
-    end();
-    end();
-    await turns();
-    expect(heard).toBe(0);
-    two.subscribe(() => true, listen);
-    one.publish(a, [entry]);
-    await turns();
-    expect(heard).toBe(1);
-    await two.close();
-    one.publish(a, [entry]);
-    two.publish(a, [entry]);
-    one.subscribe(() => true, listen);
-    await turns();
-    expect(heard).toBe(1);
-    const alone = createMemoryWireHub().join('alone');
-    alone.subscribe(() => true, listen);
-    alone.publish(a, [entry]);
-    await turns();
-    expect(heard).toBe(1);
-    await alone.close();
-    await one.close();
+    expect(other.entries.map(({ room: of, entries }) => `${of} ${entries.length}`)).toEqual(['a 1', 'b 2']);
+    expect([own.entries, alone.entries]).toEqual([[], []]);
   });
 });

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Answer, ClientCommand } from '../../actors/client-command.ts';
 import { historyReadsMax, listReadsMax } from '../../actors/reads.ts';
 import { nodeReorderBytesMax, roomMailboxMax } from '../../actors/room.ts';
+import { foreignMarksWaitingMax } from '../../actors/room-foreign.ts';
 import { RoomState } from '../../actors/room-state.ts';
 import { noLoad, RoomTally } from '../../actors/room-tally.ts';
 import { typistsWaitingMax } from '../../actors/room-typing.ts';
@@ -71,6 +72,20 @@ describe('mailboxes', () => {
     await turns(20);
     expect(codes.filter((code) => code === 'BUSY')).toHaveLength(44);
     expect(codes.filter((code) => code === 'NOT_FOUND')).toHaveLength(typistsWaitingMax);
+  });
+
+  it('marks of other nodes wait for a room up to their bound', async () => {
+    const on = startStage({ roomIdleMs: 1 });
+    const alice = on.connect('alice');
+    await alice.done(create('lobby'));
+    while (on.rooms.isActive(lobby)) {
+      on.clock.advance(1_000);
+      await turns(5);
+    }
+    for (let seq = 1; seq <= foreignMarksWaitingMax + 44; seq += 1)
+      on.rooms.onSignal(lobby, { type: 'read', mark: { user: 'alice' as UserId, seq, n: seq }, isImplied: false });
+    await turns(20);
+    expect(alice.sink.events('read')).toHaveLength(foreignMarksWaitingMax);
   });
 });
 

@@ -23,6 +23,7 @@ import type { Entry } from '../../system/store/entry.ts';
 import type { RoomLog } from '../../system/store/room-log.ts';
 import type { RoomStore } from '../../system/store/room-store.ts';
 import { openMemoryStore } from '../../system/store/room-store-memory.ts';
+import type { Wire } from '../../system/wire/wire.ts';
 import { createMemoryWireHub } from '../../system/wire/wire-memory.ts';
 import { type ManualClock, manualClock, turns } from './manual-clock.ts';
 
@@ -130,6 +131,8 @@ export interface Stage {
 
 export interface StageOptions {
   readonly store?: RoomStore;
+  /** To others on the same store. */
+  readonly wire?: Wire;
   /** Replaces functions of the log, to hold or break them. */
   readonly log?: (log: RoomLog) => Partial<RoomLog>;
   readonly settings?: Partial<RoomSettings>;
@@ -166,11 +169,12 @@ export function startStage(options: StageOptions = {}): Stage {
   const lost: string[] = [];
   let cids = 0;
   const hub = createMemoryStateHub();
+  const wire = options.wire ?? createMemoryWireHub().join('test-1');
   const { rooms, presence, heads, gateway } = spawnGuardian(system, {
     rooms: {
       log,
       userRooms: store.userRooms,
-      wire: createMemoryWireHub().join('test-1'),
+      wire,
       encoder: { ...testEncoder, ...options.encoder },
       clock,
       settings: { ...testRoomSettings, ...options.settings },
@@ -202,6 +206,13 @@ export function startStage(options: StageOptions = {}): Stage {
       connectionsMax: options.connectionsMax ?? 1_000,
     },
     onChildLost: (child) => lost.push(child),
+  });
+  wire.subscribe({
+    wants: (room) => rooms.isActive(room),
+    wantsUser: (user) => gateway.isHere(user),
+    onEntries: (room, entries) => rooms.onEntries(room, entries),
+    onHint: (room, seq) => rooms.onHead(room, seq),
+    onSignal: (room, signal) => rooms.onSignal(room, signal),
   });
   log.tail((room, head) => heads.onHead(room, head));
   const stage: Stage = {

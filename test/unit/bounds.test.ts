@@ -38,6 +38,10 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
     'integration/bounds.test.ts',
     'signals for a room that is not awake wait up to their bound',
   ],
+  'Read marks of other nodes waiting for a room to wake': [
+    'integration/bounds.test.ts',
+    'marks of other nodes wait for a room up to their bound',
+  ],
   'Waiting for one connection': [
     'unit/outbox.test.ts',
     'refuses over the bound of bytes and of frames, and takes nothing of what it refused',

@@ -381,6 +381,7 @@ describe('a crash of a room', () => {
     'room.readerReady',
     'room.event',
     'room.hint',
+    'room.signal',
   ];
 
   it.each(handlers)('at %s rebuilds it from the log: nothing acknowledged is lost, its readers go on without a hole', async (type) => {
