@@ -90,6 +90,7 @@ describe('typing of a user on another node', () => {
     await alice.done(typing);
     await turns();
     await other.done({ type: 'room.close', room: lobby });
+    await turns();
     expect(shown(bob)).toEqual([['alice']]);
   });
 
