@@ -67,11 +67,14 @@ export class RoomFold {
   facts: RoomFacts | undefined;
   /** Names this life of the room's log: the cid of its first entry. A position is (epoch, seq). */
   epoch = '';
+  /** Seq of the last control entry applied. */
+  controlSeq = 0;
   private readonly members = new Map<UserId, Membership>();
   private memberCount = 0;
 
   /** Applies a control entry; entries of other kinds change nothing here. Apply each entry once, in order of seq. */
   apply(entry: Entry): void {
+    if (entry.room || entry.member) this.controlSeq = entry.seq;
     if (entry.room && !this.facts) {
       this.facts = entry.room;
       this.epoch = entry.cid;

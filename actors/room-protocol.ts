@@ -44,6 +44,11 @@ export interface RoomSettings {
   readonly gapMs: number;
   /** Delivered entries kept for readers that are a little behind. */
   readonly recentEntriesMax: number;
+  /**
+   * Whether commands can be forwarded to the node with this incarnation: there is a link, as far as is known. Asked when that is decided;
+   * a wrong answer costs time. Absent: there are no links.
+   */
+  readonly canForward?: (writer: string) => boolean;
 }
 
 export interface RoomCounters {
@@ -62,6 +67,14 @@ export interface RoomCounters {
   duplicateDropped: number;
   readerPaused: number;
   deadlineMissed: number;
+  /** Commands given to the last winner, acknowledged from its answer, and handed back or without an answer in time. */
+  forwarded: number;
+  forwardStored: number;
+  forwardReturned: number;
+  forwardExpired: number;
+  /** Commands of other nodes taken, and of those the ones handed back. */
+  received: number;
+  receivedReturned: number;
 }
 
 export function newRoomCounters(): RoomCounters {
@@ -80,6 +93,12 @@ export function newRoomCounters(): RoomCounters {
     duplicateDropped: 0,
     readerPaused: 0,
     deadlineMissed: 0,
+    forwarded: 0,
+    forwardStored: 0,
+    forwardReturned: 0,
+    forwardExpired: 0,
+    received: 0,
+    receivedReturned: 0,
   };
 }
 
@@ -96,6 +115,34 @@ export interface WaitingCommand {
   tried: boolean;
   /** An append of it had an unknown outcome: found in the log, it is that one and no retry. */
   inDoubt: boolean;
+  /** It came back from a forward: this node appends it itself, unless it loses. */
+  mustAppend: boolean;
+  /** Another node forwarded it; that node answers the client. */
+  readonly received?: Received;
+}
+
+/** Where a forwarded command stands in the log, by the node that stored it. `dup`: it was there before. */
+export interface ForwardResult {
+  readonly seq: number;
+  readonly n: number;
+  readonly at: number;
+  readonly dup: boolean;
+}
+
+/** One forward of another node, while its commands are decided. */
+export interface ReceivedBatch {
+  readonly key: number;
+  readonly controlSeq: number;
+  readonly results: (ForwardResult | undefined)[];
+  undecided: number;
+  /** The first that is handed back: its sender's node decides about that one and all later ones. */
+  brokenAt: number;
+}
+
+/** Which of its commands. */
+export interface Received {
+  readonly batch: ReceivedBatch;
+  readonly index: number;
 }
 
 /**
@@ -129,6 +176,8 @@ export type AnsweredOutcome =
   | Opened
   | { readonly type: 'refused'; readonly code: ErrorCode; readonly message: string; readonly retryAfterMs?: number };
 
+export type ForwardResults = readonly (ForwardResult | undefined)[];
+
 export type RoomInput =
   | { readonly type: 'start' }
   | { readonly type: 'loaded'; readonly head: Head; readonly controls: readonly Entry[] }
@@ -143,6 +192,10 @@ export type RoomInput =
   | { readonly type: 'resolveFailed' }
   | { readonly type: 'factsRead'; readonly facts: readonly { readonly target: number; readonly fact: TargetFact }[] }
   | { readonly type: 'factsFailed' }
+  /** notSent: it certainly never left. Each undefined, or no list: nothing is known of it. At most one for each `forward`; one that never comes is waited for in vain. */
+  | { readonly type: 'forwardDone'; readonly id: number; readonly results: ForwardResults | 'notSent' | undefined }
+  /** Another node's commands, for this one to store. `controlSeq`: the last control entry that node knows. -> forwardAnswer */
+  | { readonly type: 'forwarded'; readonly key: number; readonly commands: readonly WriteCommand[]; readonly controlSeq: number }
   | { readonly type: 'tick' }
   /** From the wire: any order, doubles, losses. */
   | { readonly type: 'event'; readonly entries: readonly Entry[] }
@@ -215,5 +268,15 @@ export type RoomEffect =
   | { readonly type: 'gone'; readonly reader: ReaderId; readonly reason: 'kicked' | 'left' }
   /** Control entries of the stream, each once, in order. */
   | { readonly type: 'membership'; readonly entries: readonly Entry[] }
+  /** To the node with this incarnation, which stores them. -> forwardDone, or nothing */
+  | {
+      readonly type: 'forward';
+      readonly id: number;
+      readonly to: string;
+      readonly commands: readonly WriteCommand[];
+      readonly controlSeq: number;
+    }
+  /** In answer to `forwarded`: each command's place in the committed log, or undefined: not stored as far as is known here. */
+  | { readonly type: 'forwardAnswer'; readonly key: number; readonly results: ForwardResults }
   | { readonly type: 'publish'; readonly entries: readonly Entry[] }
   | { readonly type: 'note'; readonly event: 'append.conflict' | 'gap.repair'; readonly count: number };

@@ -11,11 +11,15 @@
  * (what waits), `room-memory-state.ts` (what needs no read) and `room-fold.ts` (who may do what).
  */
 import { type Entry, emptyHead, type Head, headAfter, isMessage } from '../system/store/entry.ts';
+import { RoomBatch } from './room-batch-state.ts';
+import type { DeliveryContext } from './room-cursors-state.ts';
 import { RoomDelivery } from './room-delivery.ts';
 import { type EntryDraft, RoomFold, type WriteCommand } from './room-fold.ts';
+import { RoomForward, storedThere, type UnderWay } from './room-forward-state.ts';
 import { keyOf, RoomMemory, sameContent } from './room-memory-state.ts';
 import {
   type AnsweredOutcome,
+  type ForwardResult,
   newRoomCounters,
   type Pipeline,
   type ResolveReason,
@@ -27,6 +31,7 @@ import {
   type WaitingCommand,
 } from './room-protocol.ts';
 import { RoomQueue } from './room-queue-state.ts';
+import { isReceived, RoomReceived } from './room-received-state.ts';
 
 const restMinMs = 50;
 const restMaxMs = 1000;
@@ -35,8 +40,6 @@ const conflictRestMinMs = 2;
 const conflictRestMaxMs = 50;
 /** After so many looks at an uncommitted winner, append again: it may have rolled back, and the store decides anyway. */
 const conflictLooksMax = 6;
-/** With foreign entries this recent, a winner lets others go first for one round trip. */
-const yieldWindowMs = 100;
 
 export class RoomState {
   readonly fold = new RoomFold();
@@ -47,12 +50,15 @@ export class RoomState {
   /** Append head: moved by own acks and committed reads only. */
   private head: Head = emptyHead;
   private readonly pending: RoomQueue;
+  private readonly received: RoomReceived;
+  private readonly forward: RoomForward;
+  /** Commands whose forward came to nothing: looked for in the log before anything else is done. */
+  private returned: WaitingCommand[] = [];
   private pipeline: Pipeline = { step: 'idle' };
   private readonly memory = new RoomMemory();
   private unknownsInARow = 0;
   private appendStartedMs = 0;
   private roundTripMs = 0;
-  private foreignSeenMs = Number.NEGATIVE_INFINITY;
   private loadRetryMs: number | undefined;
   /** The highest seq heard of for which a committed read was made before appending. */
   private lookedForSeq = 0;
@@ -62,6 +68,8 @@ export class RoomState {
   constructor(settings: RoomSettings, counters: RoomCounters = newRoomCounters()) {
     this.settings = settings;
     this.pending = new RoomQueue(settings);
+    this.received = new RoomReceived(settings);
+    this.forward = new RoomForward(settings);
     this.counters = counters;
     this.delivery = new RoomDelivery(settings, this.counters);
   }
@@ -77,7 +85,8 @@ export class RoomState {
 
   /** Nothing waits, nothing is in flight, nobody reads: the actor may go. */
   get isIdle(): boolean {
-    return this.phase === 'ready' && this.pipeline.step === 'idle' && this.pending.length === 0 && this.delivery.isIdle;
+    const isWriting = this.pipeline.step !== 'idle' || this.pendingCount > 0 || this.forward.isUnderWay || this.returned.length > 0;
+    return this.phase === 'ready' && !isWriting && this.delivery.isIdle;
   }
 
   /** Before, it knows no member, and so judges nobody. */
@@ -86,7 +95,12 @@ export class RoomState {
   }
 
   get pendingCount(): number {
-    return this.pending.length;
+    return this.pending.length + this.received.queue.length;
+  }
+
+  /** Commands of this node are under way to the last winner. */
+  get isForwarding(): boolean {
+    return this.forward.isUnderWay;
   }
 
   /** Of events that came too early. */
@@ -96,7 +110,8 @@ export class RoomState {
 
   /** When `tick` is due at the latest; undefined: nothing waits for time. */
   wakeAtMs(): number | undefined {
-    const times = [this.loadRetryMs, this.pending.first?.deadlineMs, this.delivery.wakeAtMs()];
+    const times = [this.loadRetryMs, this.delivery.wakeAtMs(), this.forward.dueAtMs];
+    for (const queue of this.queues) times.push(queue.first?.deadlineMs);
     if (this.pipeline.step === 'resting') times.push(this.pipeline.untilMs);
     for (const waiting of this.commandsInDoubt()) if (!waiting.answered) times.push(waiting.deadlineMs);
     const due = times.filter((time) => time !== undefined);
@@ -132,6 +147,11 @@ export class RoomState {
         return;
       case 'command':
         return this.enqueue(input.key, input.command, time);
+      case 'forwarded':
+        this.counters.received += input.commands.length;
+        return this.received.take(input, time.nowMs, this.out);
+      case 'forwardDone':
+        return this.onForwardDone(input, time);
       case 'appendDone':
         return this.onAppendDone(input.outcome, time);
       case 'resolved':
@@ -146,7 +166,7 @@ export class RoomState {
       case 'tick':
         return this.onTick(time);
       case 'event':
-        if (input.entries.some((entry) => entry.writer !== this.settings.writer)) this.foreignSeenMs = time.nowMs;
+        this.forward.heard(input.entries, time.nowMs);
         this.delivery.offer(input.entries, time.nowMs, this.out);
         return;
       case 'caughtUp':
@@ -158,7 +178,7 @@ export class RoomState {
         this.delivery.rangeRead(input.reader, input.entries, time.nowMs, this.fold.epoch, this.out);
         return;
       default:
-        return this.delivery.take(input, time.nowMs, { fold: this.fold, headSeq: this.headSeq }, this.out);
+        return this.delivery.take(input, time.nowMs, this.context, this.out);
     }
   }
 
@@ -166,7 +186,11 @@ export class RoomState {
   private pump(time: Time): void {
     if (this.phase !== 'ready') return;
     this.appendNext(time);
-    this.delivery.pump(time.nowMs, { fold: this.fold, headSeq: this.headSeq }, this.head.seq, this.out);
+    this.delivery.pump(time.nowMs, this.context, this.head.seq, this.out);
+  }
+
+  private get context(): DeliveryContext {
+    return { fold: this.fold, headSeq: this.headSeq };
   }
 
   // ---- writer ----
@@ -186,70 +210,157 @@ export class RoomState {
       looked: false,
       tried: false,
       inDoubt: false,
+      mustAppend: false,
     });
+  }
+
+  private get queues(): readonly RoomQueue[] {
+    return [this.received.queue, this.pending];
   }
 
   /** Group commit: everything that waits and can be judged goes as one batch, in order of arrival. */
   private appendNext(time: Time): void {
-    if (this.pipeline.step !== 'idle' || this.pending.length === 0) return;
+    if (this.pipeline.step !== 'idle') return;
+    if (this.returned.length > 0) return this.resolve(this.returned.splice(0), 'look', 0);
+    if (this.forwardNext(time)) return;
+    const queues = this.forward.isUnderWay ? [this.received.queue] : this.queues;
+    if (queues.every((queue) => queue.length === 0)) return;
     if (this.delivery.seenSeq > Math.max(this.head.seq, this.lookedForSeq)) {
       this.lookedForSeq = this.delivery.seenSeq; // Once for each hint: a false one must not stop the room.
       return this.resolve([], 'look', 0);
     }
-    const batch: WaitingCommand[] = [];
-    const drafts: EntryDraft[] = [];
-    const inBatch = new Set<string>();
-    const deletedInBatch = new Set<number>();
-    let bytes = 0;
+    const batch = new RoomBatch(this.settings);
+    for (const queue of queues) if (!this.gather(queue, batch, false)) break;
+    if (batch.size > 0) this.append(batch.commands, batch.drafts, time);
+  }
+
+  /** Gives the own commands to the last winner, where there is one who can be reached. true: a read is due first. */
+  private forwardNext(time: Time): boolean {
+    if (this.pending.length === 0 || this.forward.isUnderWay || this.pending.first?.mustAppend) return false;
+    const to = this.forward.target(time.nowMs);
+    if (to === undefined) return false;
+    const { controlSeq } = this.forward;
+    if (controlSeq > Math.max(this.fold.controlSeq, this.lookedForSeq)) {
+      this.lookedForSeq = controlSeq;
+      this.resolve([], 'look', 0);
+      return true;
+    }
+    const batch = new RoomBatch(this.settings);
+    const isRead = !this.gather(this.pending, batch, true) && this.pipeline.step !== 'idle';
+    if (batch.size === 0) return isRead;
+    const { id } = this.forward.begin(to, batch.commands, batch.drafts, time.nowMs);
+    this.counters.forwarded += batch.size;
+    const commands = batch.commands.map(({ command }) => command);
+    this.out.push({ type: 'forward', id, to, commands, controlSeq: this.fold.controlSeq });
+    return false;
+  }
+
+  /** Moves what may be stored from the queue to the batch, and answers what is decided already. false: the batch ends here. */
+  private gather(queue: RoomQueue, batch: RoomBatch, isForward: boolean): boolean {
     let taken = 0;
-    let before: 'facts' | 'look' | undefined;
-    for (const waiting of this.pending) {
-      const { command } = waiting;
-      const key = keyOf(command.by, command.cid);
-      const stored = this.memory.stored(key);
-      if (stored) {
-        this.counters.dedupeHit += 1;
-        this.settle(waiting, stored, !waiting.inDoubt);
-        taken += 1;
-        continue;
-      }
-      if (inBatch.has(key)) break; // Its twin goes first; then this one is a retry of something stored.
-      const judgement = this.fold.judge(command, (seq) => this.memory.fact(seq));
-      if (judgement.type === 'needs') {
-        before = 'facts';
+    let then: 'on' | 'end' | 'facts' | 'look' = 'on';
+    for (const waiting of queue) {
+      then = this.judge(waiting, batch, isForward);
+      if (then !== 'on') break;
+      taken += 1;
+      if (batch.isClosed) {
+        then = 'end';
         break;
       }
-      if (judgement.type === 'refused') {
-        if (!waiting.looked && this.mayHaveBeenStored(command)) {
-          before = 'look';
-          break;
-        }
-        if (waiting.tried) this.counters.revalidationRefusal += 1;
-        this.conclude(waiting, { type: 'refused', code: judgement.code, message: judgement.message });
-        taken += 1;
-        continue;
-      }
-      if (judgement.type === 'done') {
-        this.conclude(waiting, { type: 'done' });
-        taken += 1;
-        continue;
-      }
-      const { draft } = judgement;
-      if (draft.target !== undefined && deletedInBatch.has(draft.target)) break;
-      bytes += 256 + 3 * ((draft.text?.length ?? 0) + (draft.file?.name.length ?? 0));
-      if (batch.length > 0 && (batch.length >= this.settings.batchEntriesMax || bytes > this.settings.batchBytesMax)) break;
-      if (draft.kind === 'delete' && draft.target !== undefined) deletedInBatch.add(draft.target);
-      batch.push(waiting);
-      drafts.push(draft);
-      inBatch.add(key);
-      taken += 1;
-      if (draft.member || draft.room) break; // What follows is judged by the state after it.
     }
-    this.pending.drop(taken);
-    if (batch.length > 0) this.append(batch, drafts, time);
-    else if (before === 'facts') this.readFacts();
-    else if (before === 'look') this.look();
+    queue.drop(taken);
+    if (batch.size > 0 || then === 'on' || then === 'end') return then === 'on';
+    if (then === 'facts') this.readFacts();
+    else this.resolve(queue.drop(1), 'look', 0);
+    return false;
   }
+
+  /** on: it is in the batch, or answered. Else it stays where it is, for a later batch or until the read is made. */
+  private judge(waiting: WaitingCommand, batch: RoomBatch, isForward: boolean): 'on' | 'end' | 'facts' | 'look' {
+    const { command, received } = waiting;
+    if (isForward && waiting.mustAppend) return 'end';
+    const key = keyOf(command.by, command.cid);
+    const stored = this.memory.stored(key);
+    if (stored) {
+      this.counters.dedupeHit += 1;
+      this.settle(waiting, stored, !waiting.inDoubt);
+      return 'on';
+    }
+    if (batch.has(key)) return 'end'; // Its twin goes first; then this one is a retry of something stored.
+    if (received && this.received.isStale(received, this.fold.controlSeq)) {
+      this.handBack(waiting);
+      return 'on';
+    }
+    const judgement = this.fold.judge(command, (seq) => this.memory.fact(seq));
+    if (judgement.type === 'needs') return 'facts';
+    if (judgement.type === 'append') return batch.add(waiting, key, judgement.draft) ? 'on' : 'end';
+    if (received) {
+      this.handBack(waiting);
+      return 'on';
+    }
+    if (judgement.type === 'done') {
+      this.conclude(waiting, { type: 'done' });
+      return 'on';
+    }
+    if (!waiting.looked && this.mayHaveBeenStored(command)) return 'look';
+    if (waiting.tried) this.counters.revalidationRefusal += 1;
+    this.conclude(waiting, { type: 'refused', code: judgement.code, message: judgement.message });
+    return 'on';
+  }
+
+  // ---- forwards ----
+
+  /** What the other node stored is in the log, committed: that is acknowledged. Whatever else it says is only a reason to look. */
+  private onForwardDone({ id, results }: Extract<RoomInput, { type: 'forwardDone' }>, time: Time): void {
+    const ended = this.forward.end(id);
+    if (!ended) return;
+    if (results === 'notSent') return this.takeOver(ended.batch);
+    const left: WaitingCommand[] = [];
+    for (const [index, waiting] of ended.batch.entries()) {
+      const result = results?.[index];
+      const draft = ended.drafts[index] as EntryDraft;
+      // Who is in the room is known by reading: a change of it is acknowledged by the read below.
+      if (!result || draft.member || draft.room) left.push(waiting);
+      else this.acknowledge(ended, waiting, draft, result, time);
+    }
+    this.counters.forwardReturned += left.length;
+    this.giveUp(left);
+  }
+
+  private acknowledge({ to }: UnderWay, waiting: WaitingCommand, draft: EntryDraft, result: ForwardResult, time: Time): void {
+    const entry = storedThere(waiting, draft, result, to);
+    this.counters.forwardStored += 1;
+    this.forward.heard([entry], time.nowMs);
+    this.conclude(waiting, { type: 'stored', entry, dup: result.dup });
+    // What is acknowledged counts as seen. An earlier try's entry, and a deletion, are read: what is shown of them is not known here.
+    if (result.dup || draft.kind === 'delete') this.delivery.take({ type: 'hint', seq: entry.seq }, time.nowMs, this.context, this.out);
+    else this.delivery.offer([entry], time.nowMs, this.out);
+  }
+
+  /** Nothing is known of these: they may be in the log, or come there. They are looked for, then appended here, before what came later. */
+  private giveUp(commands: readonly WaitingCommand[]): void {
+    for (const waiting of commands) {
+      waiting.inDoubt = true;
+      waiting.mustAppend = true;
+    }
+    this.returned.push(...commands);
+  }
+
+  /** These never left: they go on here as if nothing had been. */
+  private takeOver(commands: readonly WaitingCommand[]): void {
+    for (const waiting of commands) waiting.mustAppend = true;
+    this.requeue(commands);
+  }
+
+  /** To the node that forwarded it. */
+  private handBack(waiting: WaitingCommand): void {
+    this.counters.receivedReturned += 1;
+    if (waiting.answered || !waiting.received) return;
+    waiting.answered = true;
+    this.received.conclude(waiting.received, undefined, this.out);
+  }
+
+  // ---- appends ----
 
   private append(batch: WaitingCommand[], drafts: EntryDraft[], time: Time): void {
     let { seq, n } = this.head;
@@ -280,20 +391,21 @@ export class RoomState {
           for (const [index, waiting] of batch.entries()) this.settle(waiting, entries[index] as Entry, false);
         });
         this.out.push({ type: 'publish', entries });
-        if (time.nowMs - this.foreignSeenMs < yieldWindowMs) {
+        if (this.forward.mustYield(time.nowMs)) {
           this.rest([], 'again', 'look', 0, this.roundTripMs, time);
         }
         return;
       }
       case 'conflict':
         this.counters.conflict += 1;
-        this.foreignSeenMs = time.nowMs;
+        this.forward.metForeign(time.nowMs);
+        for (const waiting of batch) waiting.mustAppend = false; // It lost: now, and not before, it may be forwarded again.
         this.out.push({ type: 'note', event: 'append.conflict', count: entries.length });
         return this.resolve(batch, 'conflict', 0);
       case 'unknown':
         this.counters.unknown += 1;
         this.unknownsInARow += 1;
-        for (const waiting of batch) waiting.inDoubt = true;
+        for (const waiting of batch) waiting.inDoubt = waiting.mustAppend = true;
         return this.resolve(batch, 'unknown', 0);
       default: {
         const [refused] = batch.splice(outcome.rejected, 1);
@@ -376,7 +488,8 @@ export class RoomState {
   /** Commands whose outcome is decided as "not stored" go back to the front, in their order, to be judged anew. */
   private requeue(commands: readonly WaitingCommand[]): void {
     const again = commands.filter((waiting) => !waiting.answered);
-    this.pending.putBack(again);
+    this.received.queue.putBack(again.filter(isReceived));
+    this.pending.putBack(again.filter((waiting) => !isReceived(waiting)));
   }
 
   /**
@@ -387,13 +500,9 @@ export class RoomState {
     return this.settings.sharedLog || this.fold.membership(command.by) !== undefined;
   }
 
-  private look(): void {
-    this.resolve(this.pending.drop(1), 'look', 0);
-  }
-
   private readFacts(): void {
     const targets = new Set<number>();
-    for (const { command } of this.pending) {
+    for (const { command } of [...this.received.queue, ...this.pending]) {
       if (targets.size >= this.settings.batchEntriesMax) break;
       const judgement = this.fold.judge(command, (seq) => this.memory.fact(seq));
       if (judgement.type === 'needs') targets.add(judgement.target);
@@ -417,8 +526,13 @@ export class RoomState {
     for (const waiting of this.commandsInDoubt()) {
       if (time.nowMs >= waiting.deadlineMs) this.missDeadline(waiting);
     }
-    while (this.pending.first && time.nowMs >= this.pending.first.deadlineMs) {
-      for (const waiting of this.pending.drop(1)) this.missDeadline(waiting);
+    for (const queue of this.queues) {
+      while (queue.first && time.nowMs >= queue.first.deadlineMs) for (const waiting of queue.drop(1)) this.missDeadline(waiting);
+    }
+    const overdue = this.forward.expire(time.nowMs);
+    if (overdue) {
+      this.counters.forwardExpired += overdue.batch.length;
+      this.giveUp(overdue.batch);
     }
     if (this.pipeline.step === 'resting' && time.nowMs >= this.pipeline.untilMs) {
       const { batch, then, reason, attempt } = this.pipeline;
@@ -431,9 +545,8 @@ export class RoomState {
 
   private missDeadline(waiting: WaitingCommand): void {
     if (waiting.answered) return;
-    waiting.answered = true;
     this.counters.deadlineMissed += 1;
-    this.answer(waiting.key, {
+    this.conclude(waiting, {
       type: 'refused',
       code: 'STORE_UNAVAILABLE',
       message: 'not stored in time; send again with the same cid',
@@ -442,7 +555,8 @@ export class RoomState {
   }
 
   private commandsInDoubt(): readonly WaitingCommand[] {
-    return 'batch' in this.pipeline ? this.pipeline.batch : [];
+    const inPipeline = 'batch' in this.pipeline ? this.pipeline.batch : [];
+    return this.forward.isUnderWay || this.returned.length > 0 ? [...inPipeline, ...this.forward.batch, ...this.returned] : inPipeline;
   }
 
   /** The command is in the log as `entry`: the answer of its first try, also to a retry. */
@@ -456,8 +570,10 @@ export class RoomState {
 
   private conclude(waiting: WaitingCommand, outcome: AnsweredOutcome): void {
     if (waiting.answered) return;
+    if (waiting.received && outcome.type !== 'stored') return this.handBack(waiting);
     waiting.answered = true;
-    this.answer(waiting.key, outcome);
+    if (waiting.received) this.received.conclude(waiting.received, outcome, this.out);
+    else this.answer(waiting.key, outcome);
   }
 
   private answer(key: number, outcome: AnsweredOutcome): void {
@@ -476,8 +592,8 @@ export class RoomState {
       this.head = headAfter(entry);
       this.fold.apply(entry);
       this.memory.learn(entry);
-      if (entry.writer !== this.settings.writer) this.foreignSeenMs = time.nowMs;
     }
+    this.forward.heard(entries, time.nowMs);
     acknowledge?.();
     this.delivery.offer(entries, time.nowMs, this.out);
   }

@@ -4,6 +4,7 @@
  * I1 durable: what was acknowledged is in the log at its number. I2 no hole. I3 each (room, sender, cid) once. I4 no phantom.
  * I5 all answers to one command name one number. I6 what is shown is what is in the log. I7 shown in order, each once, no gap.
  * I8, I9 order in time and of one sender. I10 a fresh read knows what was acknowledged. I11 authority. I12 all settles.
+ * I16 nobody forwards what was forwarded to them. I17 whoever asks a living room is answered by the deadline.
  *
  * What can be judged at once is judged at once, so that the trace ends at the fault; the rest when all is settled
  * (`final-check.ts`). It reads the store's committed log directly and nothing of the code under test.
@@ -28,9 +29,13 @@ export interface SendRecord {
   readonly invokedMs: number;
   /** Committed head when it was invoked. */
   readonly invokedHead: number;
+  /** Of the connection it was first sent on. */
+  readonly connection: string;
   attempts: number;
   ackedSeq: number | undefined;
   ackedMs: number;
+  /** The room's actor that answered. */
+  ackedFrom: string | undefined;
   refused: string | undefined;
   isDecided: boolean;
 }
@@ -76,16 +81,18 @@ export class Checker {
 
   // ---- sends ----
 
-  invoked(witness: Witness, room: RoomId, command: WriteCommand): SendRecord {
+  invoked(witness: Witness, room: RoomId, command: WriteCommand, connection: string): SendRecord {
     const record: SendRecord = {
       witness,
       room,
       command,
       invokedMs: this.world.nowMs,
       invokedHead: this.knownHead(room),
+      connection,
       attempts: 0,
       ackedSeq: undefined,
       ackedMs: 0,
+      ackedFrom: undefined,
       refused: undefined,
       isDecided: false,
     };
@@ -139,6 +146,7 @@ export class Checker {
     this.told(room, entry.seq);
     record.ackedSeq = entry.seq;
     record.ackedMs = this.world.nowMs;
+    record.ackedFrom = from;
     record.isDecided = true;
     const acks = this.ackedBy.get(from) ?? [];
     acks.push({ ms: this.world.nowMs, seq: entry.seq });

@@ -1,6 +1,6 @@
 /**
- * ClientModel: one device of a user. Opens its rooms, sends one command at a time per room with a cid, repeats it
- * until it is decided (perhaps through another node), and resumes after a cut from the last seq it was shown.
+ * ClientModel: one device of a user. Opens its rooms, sends commands with a cid, mostly one at a time, repeats each until it
+ * is decided (perhaps through another node), and resumes after a cut from the last seq it was shown.
  *
  * It believes what it is told and checks nothing: every fact goes to the checker.
  */
@@ -16,6 +16,12 @@ import type { NodeModel } from './node-model.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
+interface Sending {
+  readonly record: SendRecord;
+  readonly command: WriteCommand;
+  request: number;
+}
+
 interface RoomView {
   readonly room: RoomId;
   /** The last seq this client was shown, across all connections. */
@@ -23,7 +29,7 @@ interface RoomView {
   epoch: string | undefined;
   isOpen: boolean;
   openRequest: { readonly id: number; readonly since: number | undefined } | undefined;
-  sending: { readonly record: SendRecord; readonly command: WriteCommand; request: number } | undefined;
+  readonly sendings: Set<Sending>;
   sent: number;
   readonly messages: number[];
 }
@@ -62,7 +68,7 @@ export class ClientModel implements ClientSide {
       epoch: undefined,
       isOpen: false,
       openRequest: undefined,
-      sending: undefined,
+      sendings: new Set(),
       sent: 0,
       messages: [],
     }));
@@ -87,7 +93,7 @@ export class ClientModel implements ClientSide {
       for (const { room } of this.views) this.world.say(room, `${this.name} ${this.user} connects to ${node.name} as ${connection.id}`);
     for (const view of this.views) {
       this.open(view);
-      if (view.sending) this.send(view);
+      for (const sending of view.sendings) this.send(view, sending);
     }
   }
 
@@ -149,7 +155,8 @@ export class ClientModel implements ClientSide {
       case 'answer':
         if (frame.outcome.type === 'page') return this.checker.page(this, view.room, frame.request, frame.from, frame.outcome.upTo);
         if (frame.request === view.openRequest?.id) return this.onOpened(view, connection, frame.request, frame.from, frame.outcome);
-        if (frame.request === view.sending?.request) return this.onAnswer(view, view.sending, frame.from, frame.outcome);
+        for (const sending of view.sendings)
+          if (frame.request === sending.request) return this.onAnswer(view, sending, frame.from, frame.outcome);
     }
   }
 
@@ -221,21 +228,30 @@ export class ClientModel implements ClientSide {
       this.checker.asking(this, view.room, id);
       connection.request(id, { type: 'history', room: view.room });
     }
-    if (view.sending || view.sent >= options.opsPerClient) return;
+    const mayHurry = view.sendings.size === 1 && this.random.chance(options.hurry);
+    if ((view.sendings.size > 0 && !mayHurry) || view.sent >= options.opsPerClient) return;
+    this.sendNew(view, connection);
+    if (this.random.chance(options.hurry / 2) && view.sent < options.opsPerClient)
+      this.world.after(this.random.next(), () => {
+        if (this.connection === connection && view.sendings.size < 2) this.sendNew(view, connection);
+      });
+  }
+
+  private sendNew(view: RoomView, connection: Connection): void {
     view.sent += 1;
     const command: WriteCommand = {
       by: this.user,
       cid: `${this.name}-${view.sent}` as Cid,
       write: compose(this.random, `text ${this.name} ${view.sent}`, view.messages, this.others),
     };
-    view.sending = { command, request: 0, record: this.checker.invoked(this, view.room, command) };
-    this.send(view);
+    const sending = { command, request: 0, record: this.checker.invoked(this, view.room, command, connection.id) };
+    view.sendings.add(sending);
+    this.send(view, sending);
   }
 
-  private send(view: RoomView): void {
-    const { sending } = view;
+  private send(view: RoomView, sending: Sending): void {
     const { connection } = this;
-    if (!connection || !sending) return;
+    if (!connection) return;
     const id = (this.requests += 1);
     sending.request = id;
     this.checker.attempted(sending.record);
@@ -246,14 +262,14 @@ export class ClientModel implements ClientSide {
       );
     connection.request(id, { type: 'command', room: view.room, command: sending.command });
     this.world.after(this.random.int(300, 4000), () => {
-      if (view.sending !== sending || sending.request !== id) return;
+      if (!view.sendings.has(sending) || sending.request !== id) return;
       // Still waiting: again on the same connection, or give the connection up.
       if (this.random.chance(0.4)) this.suspect(connection);
-      this.send(view);
+      this.send(view, sending);
     });
   }
 
-  private onAnswer(view: RoomView, sending: NonNullable<RoomView['sending']>, from: string, outcome: AnsweredOutcome): void {
+  private onAnswer(view: RoomView, sending: Sending, from: string, outcome: AnsweredOutcome): void {
     if (this.world.isTracing)
       this.world.say(
         view.room,
@@ -263,11 +279,11 @@ export class ClientModel implements ClientSide {
     if (outcome.type === 'refused' && errorTable[outcome.code].retryable) {
       sending.request = 0;
       this.world.after(this.random.int(20, 500), () => {
-        if (view.sending === sending && sending.request === 0) this.send(view);
+        if (view.sendings.has(sending) && sending.request === 0) this.send(view, sending);
       });
       return;
     }
-    view.sending = undefined;
+    view.sendings.delete(sending);
   }
 
   // ---- faults ----

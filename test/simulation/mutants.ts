@@ -9,7 +9,14 @@ import type { FixedOptions } from './options.ts';
 export interface Mutant {
   readonly name: string;
   readonly patch?: {
-    readonly file: 'room-state.ts' | 'room-delivery.ts' | 'room-stream-state.ts' | 'room-cursors-state.ts' | 'room-fold.ts';
+    readonly file:
+      | 'room-state.ts'
+      | 'room-delivery.ts'
+      | 'room-stream-state.ts'
+      | 'room-cursors-state.ts'
+      | 'room-fold.ts'
+      | 'room-forward-state.ts'
+      | 'room-received-state.ts';
     readonly find: string;
     readonly replace: string;
   };
@@ -23,6 +30,8 @@ const state = (find: string, replace: string): Mutant['patch'] => ({ file: 'room
 const delivery = (find: string, replace: string): Mutant['patch'] => ({ file: 'room-delivery.ts', find, replace });
 const stream = (find: string, replace: string): Mutant['patch'] => ({ file: 'room-stream-state.ts', find, replace });
 const cursors = (find: string, replace: string): Mutant['patch'] => ({ file: 'room-cursors-state.ts', find, replace });
+const forward = (find: string, replace: string): Mutant['patch'] => ({ file: 'room-forward-state.ts', find, replace });
+const received = (find: string, replace: string): Mutant['patch'] => ({ file: 'room-received-state.ts', find, replace });
 const patch = (name: string, change: Mutant['patch'], fixed?: FixedOptions): Mutant => ({
   name,
   ...(change && { patch: change }),
@@ -30,8 +39,10 @@ const patch = (name: string, change: Mutant['patch'], fixed?: FixedOptions): Mut
 });
 
 const onConflict = "        return this.resolve(batch, 'conflict', 0);";
-const onUnknown = "        for (const waiting of batch) waiting.inDoubt = true;\n        return this.resolve(batch, 'unknown', 0);";
-const judge = "      const judgement = this.fold.judge(command, (seq) => this.memory.fact(seq));\n      if (judgement.type === 'needs') {";
+const onUnknown =
+  "        for (const waiting of batch) waiting.inDoubt = waiting.mustAppend = true;\n        return this.resolve(batch, 'unknown', 0);";
+const judge =
+  "    const judgement = this.fold.judge(command, (seq) => this.memory.fact(seq));\n    if (judgement.type === 'needs') return 'facts';";
 const cursorOfOpen = '      cursor: canReplay ? since : this.stream.delivered,';
 
 /** Nothing is lost on the wire, nothing else tells heads. */
@@ -61,6 +72,15 @@ const wireAlone: FixedOptions = {
   settings: { reorderEntriesMax: 1 },
 };
 
+const onReturned = '    this.returned.push(...commands);';
+const onForward = '    const commands = batch.commands.map(({ command }) => command);\n';
+const onAppend = "    this.out.push({ type: 'append', after: this.head.seq, entries });";
+
+/** Nodes that write to one room and forward. */
+const linked: FixedOptions = { nodes: 3, rooms: 1, clients: 4, link: true, hurry: 0.8, opsPerClient: 14, zombies: false };
+/** And have not heard of each other's entries. */
+const chasing: FixedOptions = { ...linked, appendLate: 0.25, replyLost: 0.25 };
+
 export const mutants: readonly Mutant[] = [
   { name: 'w:1', fixed: { storeBug: 'w1' }, isOption: true },
   { name: 'unordered insert', fixed: { storeBug: 'unordered' }, isOption: true },
@@ -84,8 +104,8 @@ export const mutants: readonly Mutant[] = [
   patch(
     'two batches in flight',
     state(
-      "    if (this.pipeline.step !== 'idle' || this.pending.length === 0) return;",
-      "    if ((this.pipeline.step !== 'idle' && this.pipeline.step !== 'appending') || this.pending.length === 0) return;",
+      "    if (this.pipeline.step !== 'idle') return;\n    if (this.returned",
+      "    if (this.pipeline.step !== 'idle' && this.pipeline.step !== 'appending') return;\n    if (this.returned",
     ),
   ),
   patch('deliver in wire order', stream('        this.hold(entry);\n', '        fresh.push(entry);\n')),
@@ -126,7 +146,7 @@ export const mutants: readonly Mutant[] = [
     'no re-validation',
     state(
       judge,
-      '      const kept = waiting as typeof waiting & { verdict?: ReturnType<RoomFold["judge"]> };\n      const judgement = kept.verdict ?? this.fold.judge(command, (seq) => this.memory.fact(seq));\n      if (judgement.type === "append") kept.verdict = judgement;\n      if (judgement.type === "needs") {',
+      '    const kept = waiting as typeof waiting & { verdict?: ReturnType<RoomFold["judge"]> };\n    const judgement = kept.verdict ?? this.fold.judge(command, (seq) => this.memory.fact(seq));\n    if (judgement.type === "append") kept.verdict = judgement;\n    if (judgement.type === "needs") return "facts";',
     ),
   ),
   patch(
@@ -158,6 +178,55 @@ export const mutants: readonly Mutant[] = [
     replyLost: 0.25,
     opsPerClient: 14,
     settings: { readEntriesMax: 1 },
+  }),
+  // Forwards.
+  patch(
+    'forwarded again',
+    state(
+      'this.gather(this.pending, batch, true)',
+      'this.gather(this.received.queue.length > 0 ? this.received.queue : this.pending, batch, true)',
+    ),
+    chasing,
+  ),
+  patch('take-over appends later ones first', state(onReturned, '    for (const waiting of commands) this.pending.add(waiting);'), linked),
+  patch(
+    'acknowledged when forwarded',
+    state(
+      onForward,
+      `    for (const waiting of batch.commands) this.settle(waiting, storedThere(waiting, batch.drafts[0] as EntryDraft, { seq: this.headSeq + 1, n: 0, at: 0, dup: false }, to), false);\n${onForward}`,
+    ),
+    linked,
+  ),
+  patch(
+    'an answer that is not committed',
+    state(
+      onAppend,
+      `    for (const [index, waiting] of batch.entries()) if (isReceived(waiting)) this.settle(waiting, entries[index] as Entry, false);\n${onAppend}`,
+    ),
+    linked,
+  ),
+  patch(
+    'a refusal of the other node is trusted',
+    state(
+      onReturned,
+      `    for (const waiting of commands) this.conclude(waiting, { type: 'refused', code: 'FORBIDDEN', message: 'refused there' });\n${onReturned}`,
+    ),
+    linked,
+  ),
+  patch('forgotten when it is not answered in time', state('      this.giveUp(overdue.batch);\n', ''), linked),
+  patch('an answer to another forward', forward('    if (this.underWay?.id !== id) return undefined;\n', ''), linked),
+  patch('a late copy stored after its refusal', received(' || batch.controlSeq !== controlSeq', ''), {
+    ...linked,
+    forwardDouble: 0.8,
+    forwardLate: 0.5,
+    opsPerClient: 14,
+  }),
+  patch('later ones overtake a forward', state('this.forward.isUnderWay ? [this.received.queue] : this.queues', 'this.queues'), linked),
+  patch('acknowledged by an answer, but not seen', state('    else this.delivery.offer([entry], time.nowMs, this.out);\n', ''), {
+    ...linked,
+    reopen: 0.4,
+    wire: false,
+    tail: false,
   }),
   patch('a retry time that has passed', delivery('    this.catchUpRetryMs = undefined;\n    for (const', '    for (const'), {
     stateChecks: true,

@@ -3,18 +3,21 @@
  * the store's tail; crashes, restarts as a new incarnation, pauses, and sometimes runs two actors of one room.
  */
 
+import type { ForwardResults } from '../../actors/room-protocol.ts';
 import type { RoomId } from '../../system/ids.ts';
 import type { Entry } from '../../system/store/entry.ts';
 import type { Connection, NodeSide, Request } from './connection.ts';
+import type { Forward, LinkModel, LinkTarget } from './link-model.ts';
 import type { Random } from './random.ts';
 import { type Host, RoomInstance } from './room-instance.ts';
 import type { Caller, StoreModel } from './store-model.ts';
 import type { WireModel } from './wire-model.ts';
 import type { World } from './world.ts';
 
-export class NodeModel implements NodeSide, Host {
+export class NodeModel implements NodeSide, Host, LinkTarget {
   readonly name: string;
   readonly wire: WireModel;
+  readonly link: LinkModel;
   readonly clockOffsetMs: number;
   isUp = true;
   /** This life of the process. */
@@ -31,10 +34,12 @@ export class NodeModel implements NodeSide, Host {
   private pausedUntilMs = 0;
   private backlog: (() => void)[] = [];
 
-  constructor(world: World, store: StoreModel, wire: WireModel, index: number) {
+  constructor(world: World, store: StoreModel, { wire, link }: { wire: WireModel; link: LinkModel }, index: number) {
     this.world = world;
     this.store = store;
     this.wire = wire;
+    this.link = link;
+    link.join(this);
     this.name = `n${index + 1}`;
     this.random = world.random(`node ${this.name}`);
     this.clockOffsetMs = this.random.int(0, 1000);
@@ -49,8 +54,12 @@ export class NodeModel implements NodeSide, Host {
   /** Everything that reaches the process goes through here: nothing reaches a dead one, and a paused one later. */
   receive(run: () => void): void {
     if (!this.isUp) return;
-    if (this.world.nowMs < this.pausedUntilMs) this.backlog.push(run);
+    if (this.isFrozen) this.backlog.push(run);
     else run();
+  }
+
+  get isFrozen(): boolean {
+    return this.world.nowMs < this.pausedUntilMs;
   }
 
   // ---- the room's actors ----
@@ -139,6 +148,14 @@ export class NodeModel implements NodeSide, Host {
     });
   }
 
+  // ---- other nodes ----
+
+  onForward({ room, commands, controlSeq }: Forward, reply: (results: ForwardResults | undefined) => void): void {
+    const instance = this.instance(room);
+    if (instance.machine.isForwarding) this.world.count('link: chase');
+    instance.askForwarded((key) => ({ type: 'forwarded', key, commands, controlSeq }), reply);
+  }
+
   // ---- news ----
 
   private onEvent(room: RoomId, entries: readonly Entry[]): void {
@@ -184,6 +201,7 @@ export class NodeModel implements NodeSide, Host {
     for (const instance of this.live()) instance.kill();
     this.rooms.clear();
     this.bereft.clear();
+    this.link.died(this.incarnation);
     this.isUp = false;
     this.process.isAlive = false;
     this.backlog = [];

@@ -23,6 +23,13 @@ export interface SimOptions {
   readonly wireDrop: number;
   readonly wireDouble: number;
   readonly wireDelayMaxMs: number;
+  /** Nodes forward to the last winner. Of a forward: the link takes nothing, it is lost, comes twice, comes late; its answer is lost. */
+  readonly link: boolean;
+  readonly linkFull: number;
+  readonly forwardLost: number;
+  readonly forwardDouble: number;
+  readonly forwardLate: number;
+  readonly answerLost: number;
   readonly tail: boolean;
   readonly tailDrop: number;
   readonly poll: boolean;
@@ -47,6 +54,8 @@ export interface SimOptions {
   /** Each time a client thinks: it opens its open room anew; it forgets what it has and opens without since. */
   readonly reopen: number;
   readonly fresh: number;
+  /** Sends a second command before the first is decided. */
+  readonly hurry: number;
   readonly passivate: number;
   readonly batchTurns: boolean;
   readonly settings: Omit<RoomSettings, 'writer' | 'sharedLog'>;
@@ -80,6 +89,12 @@ export function drawOptions(seed: number, fixed: FixedOptions = {}): SimOptions 
     wireDrop: rare(0.5),
     wireDouble: rare(0.4),
     wireDelayMaxMs: random.pick([5, 50, 400]),
+    link: random.chance(0.7),
+    linkFull: fault(0.3),
+    forwardLost: fault(0.3),
+    forwardDouble: rare(0.4),
+    forwardLate: fault(0.3),
+    answerLost: fault(0.3),
     tail,
     tailDrop: rare(0.6),
     // The head poll may rest only where a tail that loses nothing tells every head.
@@ -101,6 +116,7 @@ export function drawOptions(seed: number, fixed: FixedOptions = {}): SimOptions 
     sinkFramesMax: random.pick([1, 2, 64]),
     reopen: random.pick([0.04, 0.04, 0.4]),
     fresh: random.pick([0.02, 0.02, 0.3]),
+    hurry: random.pick([0, 0.3, 0.8]),
     passivate: rare(0.2),
     batchTurns: random.chance(0.5),
     stateChecks: true,

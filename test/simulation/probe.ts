@@ -6,6 +6,8 @@ import type { Machine } from './world.ts';
 interface Inside {
   readonly phase: string;
   readonly pending: { readonly length: number };
+  readonly received: { readonly queue: { readonly length: number } };
+  readonly returned: readonly unknown[];
   readonly pipeline: { readonly step: string };
   readonly delivery: {
     readonly seenSeq: number;
@@ -22,6 +24,9 @@ export function waitingIn(machine: Machine): string | undefined {
   const { delivery } = inside;
   if (inside.phase !== 'ready') return `phase ${inside.phase}`;
   if (inside.pending.length > 0) return `${inside.pending.length} commands`;
+  if (inside.received.queue.length > 0) return `${inside.received.queue.length} commands of other nodes`;
+  if (inside.returned.length > 0) return `${inside.returned.length} commands that came back`;
+  if (machine.isForwarding) return 'a forward';
   if (inside.pipeline.step !== 'idle') return `pipeline ${inside.pipeline.step}`;
   if (delivery.asks.length > 0) return `${delivery.asks.length} asks`;
   if (delivery.cursors.moving.size > 0) return `${delivery.cursors.moving.size} readers behind`;
@@ -38,7 +43,8 @@ export function sizesOf(machine: Machine): {
   readonly asks: number;
   readonly recent: number;
 } {
-  const { pending, delivery } = machine as unknown as Inside;
+  const { pending, received, delivery } = machine as unknown as Inside;
   const { early, recent } = delivery.stream;
-  return { pending: pending.length, early: early.size, asks: delivery.asks.length, recent: recent.length };
+  const most = Math.max(pending.length, received.queue.length);
+  return { pending: most, early: early.size, asks: delivery.asks.length, recent: recent.length };
 }

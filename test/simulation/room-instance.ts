@@ -5,11 +5,12 @@
  * before anything that came meanwhile.
  */
 
-import type { ReaderId, RoomEffect, RoomInput, Time } from '../../actors/room-protocol.ts';
+import type { ForwardResults, ReaderId, RoomEffect, RoomInput, Time } from '../../actors/room-protocol.ts';
 import type { RoomId } from '../../system/ids.ts';
 import type { Entry } from '../../system/store/entry.ts';
 import type { Connection, Frame } from './connection.ts';
 import { InstanceReads } from './instance-reads.ts';
+import type { LinkModel } from './link-model.ts';
 import { sizesOf, waitingIn } from './probe.ts';
 import type { Random } from './random.ts';
 import type { Caller, StoreModel } from './store-model.ts';
@@ -23,6 +24,7 @@ export interface Host {
   readonly clockOffsetMs: number;
   readonly process: Caller;
   readonly wire: WireModel;
+  readonly link: LinkModel;
   receive(run: () => void): void;
   crash(): void;
   killRoom(instance: RoomInstance, why: string): void;
@@ -45,6 +47,7 @@ export class RoomInstance {
   private outstanding = 0;
   private timerAtMs = Number.POSITIVE_INFINITY;
   private readonly asks = new Map<number, Ask>();
+  private readonly forwards = new Map<number, (results: ForwardResults | undefined) => void>();
   private nextKey = 1;
   private readonly readers = new Map<ReaderId, Connection>();
   private readonly attached = new Set<ReaderId>();
@@ -58,7 +61,12 @@ export class RoomInstance {
     this.name = name;
     this.random = world.random(`instance ${name} ${room}`);
     this.reads = new InstanceReads(store, room, this, this.random, (run) => node.receive(run));
-    this.machine = new world.machine({ ...world.options.settings, sharedLog, writer: node.incarnation });
+    this.machine = new world.machine({
+      ...world.options.settings,
+      sharedLog,
+      writer: node.incarnation,
+      canForward: (writer) => node.link.isLinked(writer),
+    });
     this.feed({ type: 'start' });
   }
 
@@ -83,6 +91,22 @@ export class RoomInstance {
     this.feed(input);
   }
 
+  /** A forward of another node; answered to it. */
+  askForwarded(make: (key: number) => RoomInput, reply: (results: ForwardResults | undefined) => void): void {
+    const key = this.nextKey++;
+    this.forwards.set(key, reply);
+    this.feed(make(key));
+  }
+
+  /** Whoever asks a living room is answered, be it only that it took too long. */
+  private expectAnswer(key: number, cid: string): void {
+    const { world, node } = this;
+    const check = (): void => {
+      if (this.isAlive && this.asks.has(key)) throw new Violation('I17 answered', this.room, `${this.name} never answers ${cid}`);
+    };
+    world.after(world.options.settings.ackDeadlineMs + 100, () => node.receive(() => world.after(20, () => node.receive(check))));
+  }
+
   close(connection: Connection): void {
     this.readers.delete(connection.id);
     this.feed({ type: 'close', reader: connection.id });
@@ -105,6 +129,7 @@ export class RoomInstance {
     if (!this.isAlive || this.queue.length === 0) return;
     const inputs = this.world.options.batchTurns ? this.queue.splice(0) : this.queue.splice(0, 1);
     for (const input of inputs) if (input.type === 'ready' && this.blocked.delete(input.reader)) this.world.count('paused reader resumed');
+    for (const input of inputs) if (input.type === 'command') this.expectAnswer(input.key, input.command.cid);
     const effects = this.machine.handle(inputs, this.time());
     this.world.mark(inputs[0]?.type ?? '', effects.length);
     if (this.world.isTracing) this.trace(inputs, effects);
@@ -112,6 +137,7 @@ export class RoomInstance {
       if (this.mayDie(effects.slice(index).some(isAck))) return;
       this.perform(effect);
     }
+    if (this.machine.isForwarding && this.machine.pendingCount > 0) this.world.count('link: behind a forward');
     if (this.world.options.stateChecks) this.checkState(inputs);
     this.setTimer();
     this.flushSoon();
@@ -189,6 +215,22 @@ export class RoomInstance {
         if (effect.reason === 'kicked') this.world.count('kicked reader cut off');
         this.readers.get(effect.reader)?.tell({ type: 'gone', room, reason: effect.reason });
         return;
+      case 'forward': {
+        const { id, to, commands, controlSeq } = effect;
+        const from = this.node.incarnation;
+        return this.node.link.send({ room, from, to, commands, controlSeq }, (results) =>
+          this.node.receive(() => {
+            if (this.isAlive && !this.mayDie(results !== 'notSent' && results?.some((result) => result) === true))
+              this.feed({ type: 'forwardDone', id, results });
+          }),
+        );
+      }
+      case 'forwardAnswer': {
+        const reply = this.forwards.get(effect.key);
+        if (!reply) throw new Violation('CRASH', room, `${this.name} answers forward ${effect.key} twice or unasked`);
+        this.forwards.delete(effect.key);
+        return reply(effect.results);
+      }
       case 'publish':
         return this.node.wire.publish(room, effect.entries);
       case 'mark': // Not asked here.

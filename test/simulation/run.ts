@@ -9,6 +9,7 @@ import { Authority } from './authority.ts';
 import { Checker } from './checker.ts';
 import { ClientModel } from './client-model.ts';
 import { checkLog } from './final-check.ts';
+import { LinkModel } from './link-model.ts';
 import { NodeModel } from './node-model.ts';
 import type { SimOptions } from './options.ts';
 import { StoreModel } from './store-model.ts';
@@ -63,8 +64,8 @@ function play(world: World): void {
     if (!options.tail) return;
     for (const node of nodes) if (!world.fault(random, options.tailDrop)) world.after(random.next() * 5, () => node.onTail(room, headSeq));
   });
-  const wire = new WireModel(world);
-  for (let index = 0; index < options.nodes; index += 1) nodes.push(new NodeModel(world, store, wire, index));
+  const ways = { wire: new WireModel(world), link: new LinkModel(world) };
+  for (let index = 0; index < options.nodes; index += 1) nodes.push(new NodeModel(world, store, ways, index));
   const checker = new Checker(world, store);
   const rooms = Array.from({ length: options.rooms }, (_, index) => `r${index + 1}` as RoomId);
   // The last client is a second device of the first user, where there are three or more.
