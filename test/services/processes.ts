@@ -49,6 +49,29 @@ export function lives(pid: number, folder: string): boolean {
   }
 }
 
+/** SIGTERM, and after ten seconds SIGKILL, to those that still run in their folder. Resolves when they are gone. */
+export async function endProcesses(pids: readonly number[], folder: string, graceMs = 10_000): Promise<void> {
+  const left = (): number[] => pids.filter((pid) => lives(pid, folder));
+  const untilGone = async (withinMs: number): Promise<void> => {
+    const end = performance.now() + withinMs;
+    while (left().length > 0 && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
+  };
+  for (const pid of left()) signal(pid, 'SIGTERM');
+  // One that was stopped would not hear it.
+  for (const pid of left()) signal(pid, 'SIGCONT');
+  await untilGone(graceMs);
+  for (const pid of left()) signal(pid, 'SIGKILL');
+  await untilGone(5_000);
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It ended meanwhile.
+  }
+}
+
 /** Asks until it is so, or throws with the last of what the server printed. */
 export async function untilUp(
   what: string,

@@ -9,6 +9,8 @@ import { MissingTool, type Service } from './service.ts';
 
 export const redis: Service = {
   name: 'redis',
+  variable: 'CHAT_REDIS_URL',
+  environmentOf: (url) => ({ PLAYHOUSE_TEST_REDIS_URL: url, CHAT_REDIS_URL: url }),
 
   async install(cache, _options, say) {
     if (hasTool('redis-server')) return;
@@ -19,16 +21,17 @@ export const redis: Service = {
     await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'], cache);
   },
 
-  async start(_cache, folder, _options, say) {
+  async start(_cache, folder, _options, say, onLaunch) {
     const [port = 0] = await freePorts(1);
     say(`starting redis-server on ${port}`);
     const data = join(folder, 'redis');
     mkdirSync(data, { recursive: true });
     const args = ['--bind', '127.0.0.1', '--port', `${port}`, '--dir', data, '--save', '', '--appendonly', 'yes', '--daemonize', 'no'];
     const pid = launch('redis', 'redis-server', args, folder);
+    onLaunch(pid);
     await untilUp('redis-server', pid, folder, 'redis', 10_000, () => answersPing(port));
     const url = `redis://127.0.0.1:${port}`;
-    return { pids: [pid], address: url, environment: { PLAYHOUSE_TEST_REDIS_URL: url } };
+    return { pids: [pid], address: url, environment: this.environmentOf(url) };
   },
 };
 

