@@ -20,8 +20,10 @@ import { packetBytesMax } from '../gateway/server.ts';
 import { asksInFlightMax } from './ask.ts';
 import { lineBytesMax } from './log-line.ts';
 import type { MetricName } from './metric-table.ts';
+import { olderLineBytesMax } from './state/older-lines.ts';
 import { lineBytesMax as stateLineBytesMax } from './state/state-lines.ts';
 import { changesMax, goneMax } from './state/state-link-tcp.ts';
+import { stateServerLimits } from './state/state-server.ts';
 import { waitingCharsMax, waitingJobsMax } from './store/commit-queue.ts';
 import { revocationsMax } from './store/revocations.ts';
 import { batchBytesMax, batchEntriesMax } from './store/room-log.ts';
@@ -178,6 +180,50 @@ export const bounds = {
     seenIn: 'playhouse_link_waiting',
   },
   'One line to or from the state server': { bound: kB(stateLineBytesMax), whenFull: 'the connection is closed', seenIn: 'log: link.down' },
+  'Connections to the state server': {
+    bound: count(stateServerLimits.connectionsMax, 'connections'),
+    whenFull: 'one that has not said a word makes room; else TOO_MANY_CONNECTIONS, without a word for older clients',
+  },
+  'Nodes at the state server, those lost less than 8 s ago included': {
+    bound: count(stateServerLimits.livesMax, 'nodes'),
+    whenFull: 'FULL: presence is unknown at the node that came later',
+    seenIn: 'log: link.down',
+  },
+  'Sessions at the state server': {
+    bound: count(stateServerLimits.sessionsMax, 'sessions'),
+    whenFull: 'FULL, and nothing of the line is done; an older client is answered, the session not kept',
+    seenIn: 'log: link.down',
+  },
+  'Users watched at the state server': {
+    bound: `${count(stateServerLimits.watchedMax, 'users')} of a node, ${count(stateServerLimits.watchesMax, 'of all')}`,
+    whenFull: 'FULL, and nothing of the line is done',
+    seenIn: 'log: link.down',
+  },
+  'Unfinished lines at the state server': {
+    bound: `${kB(stateLineBytesMax)} of a node, ${count(olderLineBytesMax, 'bytes')} of an older client, ${kB(stateServerLimits.heldBytesMax)} of all`,
+    whenFull: 'the connection is closed; of all: that which holds the most',
+  },
+  'Lines that say nothing, at the state server': {
+    bound: '20 a minute of one connection',
+    whenFull: 'the connection is closed',
+  },
+  'What a peer of the state server does not read': {
+    bound: 'the answers to one chunk of 64 KiB; changes of a user collapse into the last',
+    whenFull: 'it is not read from; cut after 6 s, an older client after 30 s',
+    seenIn: 'log: link.down',
+  },
+  'Users in voice channels without a login, of older clients': {
+    bound: count(stateServerLimits.guestsMax, 'users'),
+    whenFull: 'answered, and not listed',
+  },
+  'Voice channels at the state server': {
+    bound: `${count(stateServerLimits.communitiesMax, 'communities')}, of each ${count(stateServerLimits.channelsPerCommunityMax, 'channels')}, ${count(stateServerLimits.usersPerCommunityMax, 'users')}`,
+    whenFull: 'an empty one makes room, else the user is not listed',
+  },
+  'Log lines of the state server about its peers': {
+    bound: '100 in 10 s',
+    whenFull: 'counted, and the next line says how many',
+  },
   'Users known': {
     bound: setting('presenceUsersMax'),
     whenFull: 'presence:watch of further users is refused; who connects is not',

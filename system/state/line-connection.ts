@@ -14,6 +14,8 @@ export interface LineConnectionDeps {
   readonly lineBytesMax: number;
   readonly clock: Pick<Clock, 'nowMs' | 'after'>;
   readonly onFrame: (frame: Frame) => void;
+  /** So many bytes more (or fewer) are held of lines whose end has not come. */
+  readonly onHeld: (deltaBytes: number) => void;
   /** What was written has left. */
   readonly onRoom: () => void;
   /** Called once, whoever ended it. */
@@ -29,6 +31,7 @@ export class LineConnection {
   readonly #decoder: FrameDecoder;
   /** Of the last chunk, not yet handled. */
   #frames: Frame[] = [];
+  #heldBytes = 0;
   #isHandling = false;
   #hasEnded = false;
   #phase: 'open' | 'finishing' | 'closed' = 'open';
@@ -60,6 +63,11 @@ export class LineConnection {
     return this.#blockedSinceMs;
   }
 
+  /** Of a line whose end has not come. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   get isOpen(): boolean {
     return this.#phase === 'open';
   }
@@ -76,6 +84,7 @@ export class LineConnection {
     if (this.#phase !== 'open') return;
     this.#phase = 'finishing';
     this.#frames = [];
+    this.#hold(0);
     const { socket, clock } = this.#deps;
     if (bytes === undefined) socket.end();
     else socket.end(bytes);
@@ -89,6 +98,7 @@ export class LineConnection {
   cut(): void {
     if (this.#phase === 'open') this.#phase = 'finishing';
     this.#frames = [];
+    this.#hold(0);
     this.#deps.socket.destroy();
   }
 
@@ -101,7 +111,14 @@ export class LineConnection {
     if (this.#phase !== 'open') return;
     const frames = this.#decoder.push(chunk);
     this.#frames = this.#frames.length === 0 ? frames : [...this.#frames, ...frames];
+    this.#hold(this.#decoder.waitingBytes);
     this.#handle();
+  }
+
+  #hold(bytes: number): void {
+    const deltaBytes = bytes - this.#heldBytes;
+    this.#heldBytes = bytes;
+    if (deltaBytes !== 0) this.#deps.onHeld(deltaBytes);
   }
 
   #handle(): void {
@@ -134,6 +151,7 @@ export class LineConnection {
   #onClosed(): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
+    this.#hold(0);
     this.#cancelCut?.();
     this.#deps.onClose();
   }

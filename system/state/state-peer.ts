@@ -30,6 +30,7 @@ export interface PeerHost {
   hello(node: string, inc: string, peer: StatePeer): Hello;
   apply(life: string, request: NodeRequest): NodeAnswer;
   heard(life: string): void;
+  held(deltaBytes: number): void;
   rowOf(user: string): StateRow;
   answer(request: OlderRequest): OlderAnswer;
   /** Called once; `life`: of the node this was the connection of, to the end. */
@@ -76,6 +77,7 @@ export class StatePeer {
       lineBytesMax: this.#mustHurry ? introductionBytesMax : olderLineBytesMax,
       clock: host.clock,
       onFrame: (frame) => this.#onFrame(frame),
+      onHeld: (deltaBytes) => host.held(deltaBytes),
       onRoom: () => this.#pushes.resume(),
       onClose: () => this.#onClose(),
     });
@@ -90,6 +92,11 @@ export class StatePeer {
   /** Has not said a line yet. */
   get isNew(): boolean {
     return this.#phase.name === 'new';
+  }
+
+  /** Of a line whose end has not come. */
+  get heldBytes(): number {
+    return this.#connection.heldBytes;
   }
 
   /** Of a node that was let in: the user's row is told soon. */

@@ -23,10 +23,13 @@ import type { Transition } from './state-sessions.ts';
 export interface StateServerLimits extends StateLimits {
   /** More: a connection that has said nothing yet makes room; without such a one the new one is told so and closed. */
   readonly connectionsMax: number;
+  /** Of lines whose end has not come, of all connections. More: the connection that holds the most of them is cut. */
+  readonly heldBytesMax: number;
 }
 
 export const stateServerLimits: StateServerLimits = {
   connectionsMax: 1_024,
+  heldBytesMax: 32 * 1024 * 1024,
   livesMax: 512,
   graceMs: 8_000,
   sessionsMax: 500_000,
@@ -102,6 +105,7 @@ class TcpStateServer implements StateServer, PeerHost {
   /** life → its connection. */
   readonly #lives = new Map<string, StatePeer>();
   readonly #sockets = new Set<Socket>();
+  #heldBytes = 0;
   #tickedMs: number;
   #cancelTick: () => void = () => {};
   #stopping: Promise<void> | undefined;
@@ -189,6 +193,14 @@ class TcpStateServer implements StateServer, PeerHost {
 
   heard(life: string): void {
     this.#state.heard(life, this.clock.nowMs());
+  }
+
+  held(deltaBytes: number): void {
+    this.#heldBytes += deltaBytes;
+    if (deltaBytes <= 0 || this.#heldBytes <= this.#limits.heldBytesMax) return;
+    let most: StatePeer | undefined;
+    for (const peer of this.#peers) if (most === undefined || peer.heldBytes > most.heldBytes) most = peer;
+    most?.cut('all connections together hold too much of unfinished lines, and it holds the most');
   }
 
   rowOf(user: string): StateRow {

@@ -23,6 +23,20 @@ describe('bounds', () => {
     expect((await a.end()).map(refusal)).toEqual(['TOO_LONG']);
   });
 
+  it('unfinished lines of all connections: whoever holds the most is cut, the others finish theirs', async () => {
+    await start({ limits: { heldBytesMax: 1_000_000 } });
+    const [modest, greedy, later] = [await stage.open(), await stage.open(), await stage.open()];
+    modest.raw(`{type=x, a='${'m'.repeat(100_000)}`);
+    greedy.raw(`{type=x, a='${'g'.repeat(700_000)}`);
+    expect(await later.ask('{type=x}')).toBe('반환메세지');
+    later.raw(`{type=x, a='${'l'.repeat(400_000)}`);
+    await greedy.end();
+    expect(stage.log).toContainEqual(expect.objectContaining({ ev: 'state.cut', why: expect.stringContaining('unfinished lines') }));
+    for (const client of [modest, later]) expect(await client.ask(`'}`)).toBe('반환메세지');
+    // What was held is given back, or the bound would shrink with each line.
+    for (let i = 0; i < 5; i += 1) expect(await later.ask(`{type=x, a='${'l'.repeat(800_000)}'}`)).toBe('반환메세지');
+  });
+
   it('lines that say nothing are ignored, until the twentieth within a minute', async () => {
     await start();
     const a = await stage.node('a');

@@ -301,11 +301,24 @@ describe('bounds', () => {
     expect(stage.log).toContainEqual(expect.objectContaining({ ev: 'state.older', note: 'login: no room for more sessions' }));
   });
 
-  it('more channels than there is room for take the place of an empty one, or are not listed', async () => {
-    const client = await start({ limits: { channelsPerCommunityMax: 1 } });
+  it('more users in calls without a login than there is room for are answered and not listed', async () => {
+    const client = await start({ limits: { guestsMax: 1 } });
     expect(await client.ask(enter('1', '3', 'c-31'))).toBe('{"31":["1"]}');
-    expect(await client.ask(enter('2', '3', 'c-32'))).toBe('{"31":["1"]}');
-    await client.ask(move('1', 'home'));
-    expect(await client.ask(enter('2', '3', 'c-32'))).toBe('{"32":["2"]}');
+    expect(await client.ask(enter('2', '3', 'c-31'))).toBe('{"31":["1"]}');
+    await client.ask(older({ type: 'signaling', user_id: '1', community_id: '3', channel_id: 'c-31' }));
+    expect(await client.ask(enter('2', '3', 'c-31'))).toBe('{"31":["2"]}');
+  });
+
+  it('more communities, channels or users in them than there is room for take an empty place, or are not listed', async () => {
+    const client = await start({ limits: { communitiesMax: 1, channelsPerCommunityMax: 1, usersPerCommunityMax: 2 } });
+    expect(await client.ask(enter('1', '3', 'c-31'))).toBe('{"31":["1"]}');
+    expect(await client.ask(enter('2', '3', 'c-32')), 'no second channel').toBe('{"31":["1"]}');
+    expect(await client.ask(enter('2', '4', 'c-41')), 'no second community').toBe('{}');
+    expect(await client.ask(enter('2', '3', 'c-31'))).toBe('{"31":["1","2"]}');
+    expect(await client.ask(enter('3', '3', 'c-31')), 'no third user').toBe('{"31":["1","2"]}');
+    for (const user of ['1', '2']) await client.ask(move(user, 'home'));
+    expect(await client.ask(enter('2', '3', 'c-32')), 'the empty channel makes room').toBe('{"32":["2"]}');
+    await client.ask(move('2', 'home'));
+    expect(await client.ask(enter('2', '4', 'c-41')), 'the empty community makes room').toBe('{"41":["2"]}');
   });
 });

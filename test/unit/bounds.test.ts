@@ -83,6 +83,40 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
   ],
   'Logouts an older state server was not told of': ['unit/link-older.test.ts', 'keeps so many of those who are to be logged out'],
   'One line to or from the state server': ['integration/state-link-faults.test.ts', 'sends a line of 10 MB'],
+  'Connections to the state server': [
+    'integration/state-server-bounds.test.ts',
+    'where everybody is busy, a node that comes is told so, an older client is closed without a word',
+  ],
+  'Nodes at the state server, those lost less than 8 s ago included': [
+    'unit/state-server-state.test.ts',
+    'of lives counts those in their grace',
+  ],
+  'Sessions at the state server': ['unit/state-server-state.test.ts', 'of sessions refuses the line and does nothing of it'],
+  'Users watched at the state server': ['unit/state-server-state.test.ts', 'of watches counts for one node and for all'],
+  'Unfinished lines at the state server': [
+    'integration/state-server-bounds.test.ts',
+    'unfinished lines of all connections: whoever holds the most is cut, the others finish theirs',
+  ],
+  'Lines that say nothing, at the state server': [
+    'integration/state-server-bounds.test.ts',
+    'lines that say nothing are ignored, until the twentieth within a minute',
+  ],
+  'What a peer of the state server does not read': [
+    'integration/state-server-bounds.test.ts',
+    'a node that does not read is cut 6 s after it stopped; the others hear everything meanwhile',
+  ],
+  'Users in voice channels without a login, of older clients': [
+    'integration/state-server-older.test.ts',
+    'more users in calls without a login than there is room for are answered and not listed',
+  ],
+  'Voice channels at the state server': [
+    'integration/state-server-older.test.ts',
+    'more communities, channels or users in them than there is room for take an empty place, or are not listed',
+  ],
+  'Log lines of the state server about its peers': [
+    'integration/state-server-bounds.test.ts',
+    'a flood of refused connections is a bounded number of log lines',
+  ],
   'Questions between actors': [
     'unit/actor-ask.test.ts',
     'rejects BUSY when the mailbox is full, and when too many questions are in flight',
