@@ -49,6 +49,10 @@ export class StateLives {
     return this.#byKey.size;
   }
 
+  keys(): string[] {
+    return [...this.#byKey.keys()];
+  }
+
   /** Sessions in snapshots that are being told. */
   get staged(): number {
     let staged = 0;

@@ -1,7 +1,8 @@
 /**
  * StateServerState: everything the state server knows, and what each line changes. Pure: no I/O, time is an argument.
  *
- * Guarantees: between the first and the last line of a snapshot nothing changes for others; a life that is superseded or over
+ * Guarantees: until it has settled nobody is told to be offline: after a start nodes come back one after the other, and who is on none
+ * of those that came may be on the next. Between the first and the last line of a snapshot nothing changes for others; a life that is superseded or over
  * touches nothing; a lost node's sessions end when its grace is over, counted from the last line heard, unless it tells them again.
  * Every bound has an answer: a node is refused with FULL and nothing of its line is done; for older clients see `older-answers.ts`.
  */
@@ -35,6 +36,12 @@ export interface NodeAnswer {
   readonly push?: ReadonlySet<string>;
 }
 
+/** Rows that were held back, now to be told to this life. */
+export interface Owed {
+  readonly life: string;
+  readonly users: readonly string[];
+}
+
 export interface StateCounts {
   readonly lives: number;
   readonly users: number;
@@ -50,9 +57,13 @@ export class StateServerState {
   readonly #watches: StateWatches;
   readonly #lives: StateLives;
   readonly #older: OlderAnswers;
+  readonly #settledAtMs: number;
+  #hasSettled = false;
 
-  constructor(limits: StateLimits) {
+  /** `settledAtMs`: by then every node that lives has had the time to come back. */
+  constructor(limits: StateLimits, settledAtMs = Number.NEGATIVE_INFINITY) {
     this.#limits = limits;
+    this.#settledAtMs = settledAtMs;
     const voice = new StateVoice(limits);
     const sessions = new StateSessions({
       sessionsMax: limits.sessionsMax,
@@ -86,11 +97,11 @@ export class StateServerState {
       case 'ping':
         return { line: { type: 'pong', id: line.id } };
       case 'snapshot':
-        return this.#snapshot(life, line);
+        return this.#snapshot(life, line, nowMs);
       case 'sessions':
         return this.#put(life, line);
       case 'watch':
-        return this.#watch(life, line);
+        return this.#watch(life, line, nowMs);
       case 'bye':
         this.#sessions.removeAll(life.key);
         this.#watches.clear(life.key);
@@ -136,6 +147,25 @@ export class StateServerState {
     this.#lives.forgive(ms);
   }
 
+  isSettled(nowMs: number): boolean {
+    return nowMs >= this.#settledAtMs;
+  }
+
+  /** False: it is too early to say that the user is offline. */
+  isTold(user: string, nowMs: number): boolean {
+    return this.isSettled(nowMs) || this.#sessions.isOnline(user);
+  }
+
+  /** Once, when it has settled: what nobody was told until then. */
+  settle(nowMs: number): readonly Owed[] {
+    if (this.#hasSettled || !this.isSettled(nowMs)) return [];
+    this.#hasSettled = true;
+    return this.#lives.keys().map((life) => ({
+      life,
+      users: [...this.#watches.watchedBy(life)].filter((user) => !this.#sessions.isOnline(user)),
+    }));
+  }
+
   /** What has become of users since the last call. */
   takeChanges(): Changes {
     return this.#sessions.takeChanges();
@@ -161,7 +191,7 @@ export class StateServerState {
 
   // ---- lines of nodes ----
 
-  #snapshot(life: Life, line: NodeRequest & { readonly type: 'snapshot' }): NodeAnswer {
+  #snapshot(life: Life, line: NodeRequest & { readonly type: 'snapshot' }, nowMs: number): NodeAnswer {
     if (line.first) life.staging = { sessions: new Map(), watch: new Set() };
     const { staging } = life;
     if (staging === undefined) return { line: invalid('a snapshot without its first line') };
@@ -169,7 +199,9 @@ export class StateServerState {
     if (staging.watch.size + line.watch.length > this.#limits.watchedMax) return { line: this.#fullOfWatches() };
     for (const [id, user, place] of line.sessions) staging.sessions.set(id, { user, place });
     for (const user of line.watch) staging.watch.add(user);
-    return line.last ? this.#commit(life, staging, line.id) : ok(line.id);
+    if (!line.last) return ok(line.id);
+    const { line: answer, push } = this.#commit(life, staging, line.id);
+    return push === undefined ? { line: answer } : { line: answer, push: this.#toldOf(push, nowMs) };
   }
 
   #commit(
@@ -213,7 +245,7 @@ export class StateServerState {
     return added <= room + count(gone, true);
   }
 
-  #watch(life: Life, line: NodeRequest & { readonly type: 'watch' }): NodeAnswer {
+  #watch(life: Life, line: NodeRequest & { readonly type: 'watch' }, nowMs: number): NodeAnswer {
     const { staging } = life;
     if (staging !== undefined) {
       for (const user of line.off) staging.watch.delete(user);
@@ -223,9 +255,13 @@ export class StateServerState {
       this.#watches.remove(life.key, line.off);
       if (!this.#watches.add(life.key, line.on)) return { line: this.#fullOfWatches() };
     }
-    const users = new Set(line.on);
+    const users = this.#toldOf(line.on, nowMs);
     const states = takeRows(users, (user) => this.row(user));
     return { line: { type: 'states', id: line.id, states }, push: users };
+  }
+
+  #toldOf(users: Iterable<string>, nowMs: number): Set<string> {
+    return new Set(this.isSettled(nowMs) ? users : [...users].filter((user) => this.isTold(user, nowMs)));
   }
 
   #fullOfSessions(): Refused {

@@ -51,6 +51,8 @@ export interface StateServerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits?: Partial<StateServerLimits>;
+  /** After the start nobody is told to be offline for so long: nodes of before come back meanwhile. 0: there are none. */
+  readonly settleMs?: number;
   /** First session in, last session out, whoever caused it; in order for one user. It must not throw. */
   readonly onTransitions?: (transitions: readonly Transition[]) => void;
 }
@@ -116,7 +118,7 @@ class TcpStateServer implements StateServer, PeerHost {
     this.secret = options.secret;
     this.clock = options.clock;
     this.#log = new StateServerLog(options);
-    this.#state = new StateServerState(this.#limits);
+    this.#state = new StateServerState(this.#limits, options.clock.nowMs() + (options.settleMs ?? 0));
     this.#tcp = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#onConnection(socket));
     this.#tickedMs = this.clock.nowMs();
   }
@@ -186,8 +188,10 @@ class TcpStateServer implements StateServer, PeerHost {
   }
 
   apply(life: string, request: NodeRequest): NodeAnswer {
-    const answer = this.#state.apply(life, request, this.clock.nowMs());
-    this.#tellChanges();
+    const nowMs = this.clock.nowMs();
+    const answer = this.#state.apply(life, request, nowMs);
+    // Who was there before this server was is no news, as far as it can know.
+    this.#tellChanges(request.type === 'snapshot' && !this.#state.isSettled(nowMs));
     return answer;
   }
 
@@ -263,13 +267,18 @@ class TcpStateServer implements StateServer, PeerHost {
     const ended = this.#state.expire(this.clock.nowMs());
     for (const life of ended)
       this.note('warn', 'link.gone', { life: life.replace('\n', ' ') }, 'a node did not come back; its sessions have ended');
+    for (const { life, users } of this.#state.settle(this.clock.nowMs())) for (const user of users) this.#lives.get(life)?.push(user);
     this.#tellChanges();
     this.#scheduleTick();
   }
 
-  #tellChanges(): void {
+  #tellChanges(isReturn = false): void {
     const { transitions, users } = this.#state.takeChanges();
-    for (const user of users) for (const life of this.#state.watchersOf(user)) this.#lives.get(life)?.push(user);
-    if (transitions.length > 0) this.#options.onTransitions?.(transitions);
+    const nowMs = this.clock.nowMs();
+    for (const user of users) {
+      if (!this.#state.isTold(user, nowMs)) continue;
+      for (const life of this.#state.watchersOf(user)) this.#lives.get(life)?.push(user);
+    }
+    if (transitions.length > 0 && !isReturn) this.#options.onTransitions?.(transitions);
   }
 }

@@ -146,3 +146,39 @@ describe('a newer connection', () => {
     expect(stage.transitions).toEqual([{ user: 'alice', state: 'online' }]);
   });
 });
+
+describe('a server that has just started', () => {
+  it('tells nobody to be offline before the nodes of before had time to come back; then it does', async () => {
+    await start({ settleMs: 2_500 });
+    const a = await stage.node('a');
+    expect(await a.request(snapshot(1, [], ['alice', 'bob', 'carol']))).toEqual({ type: 'ok', id: 1 });
+    expect(await a.request(watch(2, 'dora'))).toEqual({ type: 'states', id: 2, states: [] });
+    stage.clock.advance(2_000);
+    expect(await a.request({ type: 'ping', id: 3 })).toEqual({ type: 'pong', id: 3 });
+    const b = await stage.node('b');
+    await b.request(snapshot(1, [alice, ['s-2', 'carol', 'home']]));
+    expect(await stage.changes(a)).toEqual([online('alice', 'home'), online('carol', 'home')]);
+    await b.request(gone(2, 's-2'));
+    stage.clock.advance(500);
+    expect(await stage.changes(a)).toEqual([offline('bob'), offline('carol'), offline('dora')]);
+    expect(a.lines).toEqual([]);
+    await b.request(gone(3, 's-1'));
+    expect(await stage.changes(a)).toEqual([offline('alice')]);
+  });
+
+  it('takes who was there before it for no news: only what comes or goes from then on is a transition', async () => {
+    await start({ settleMs: 2_500 });
+    const a = await stage.node('a');
+    await a.request(snapshot(1, [alice]));
+    await a.request(put(2, ['s-2', 'bob', 'home']));
+    await a.request(gone(3, 's-1'));
+    stage.clock.advance(2_500);
+    await a.request(snapshot(4, [['s-3', 'carol', 'home']]));
+    expect(stage.transitions).toEqual([
+      { user: 'bob', state: 'online' },
+      { user: 'alice', state: 'offline' },
+      { user: 'bob', state: 'offline' },
+      { user: 'carol', state: 'online' },
+    ]);
+  });
+});

@@ -25,7 +25,12 @@ export interface StateServerStage {
 }
 
 export async function startStateStage(
-  given: { readonly port?: number; readonly secret?: string; readonly limits?: Partial<StateServerLimits> } = {},
+  given: {
+    readonly port?: number;
+    readonly secret?: string;
+    readonly limits?: Partial<StateServerLimits>;
+    readonly settleMs?: number;
+  } = {},
 ): Promise<StateServerStage> {
   const clock = manualClock();
   let sleptMs = 0;
