@@ -29,7 +29,7 @@ export interface StateServerLimits extends StateLimits {
 
 export const stateServerLimits: StateServerLimits = {
   connectionsMax: 1_024,
-  heldBytesMax: 32 * 1024 * 1024,
+  heldBytesMax: 16 * 1024 * 1024,
   livesMax: 512,
   graceMs: 8_000,
   sessionsMax: 500_000,

@@ -45,6 +45,10 @@ export class NodeProcess {
     return this.output;
   }
 
+  get pid(): number | undefined {
+    return this.child?.pid;
+  }
+
   start(): Promise<void> {
     const child = this.spawn();
     return new Promise((resolve, reject) => {
