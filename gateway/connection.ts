@@ -1,7 +1,7 @@
 /**
  * Connection: the one wrapper through which every event of every client passes.
  *
- * Guarantees: whatever arrives, nothing is thrown into socket.io (where it would end the process); an acknowledgement is
+ * Guarantees: whatever arrives, nothing is thrown into the transport (where it would end the process); an acknowledgement is
  * answered exactly once; the session sees only decoded commands.
  * Does not execute a command that came without an acknowledgement: there would be nobody to tell that it failed.
  */
@@ -16,22 +16,29 @@ import type { CommandMetrics } from './edge-metrics.ts';
 import type { Outbox } from './outbox.ts';
 import { guardPayload } from './payload-guard.ts';
 import { RateLimit } from './rate-limit.ts';
-import { isRefusal, type SessionHandle, type TokenVerifier } from './session-port.ts';
+import { type Departure, isRefusal, type SessionHandle, type TokenVerifier } from './session-port.ts';
+import type { Guest } from './websocket-connection.ts';
 
 export interface ConnectionLimits {
   readonly textBytesMax: number;
   readonly commandsPerSecondMax: number;
   readonly commandsBurstMax: number;
 }
+/** One for all connections of a server. */
 export interface ConnectionDeps {
-  readonly session: SessionHandle;
   readonly verifier: TokenVerifier;
-  readonly outbox: Pick<Outbox, 'close' | 'isFull' | 'isOpen' | 'commandTaken' | 'commandAnswered'>;
-  readonly seat: Seat;
   readonly limits: ConnectionLimits;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: CommandMetrics;
+  /** Told last, once, when a connection is gone. */
+  readonly left: (outbox: ConnectionParts['outbox']) => void;
+}
+/** What one connection has of its own. */
+export interface ConnectionParts {
+  readonly session: SessionHandle;
+  readonly seat: Seat;
+  readonly outbox: Pick<Outbox, 'close' | 'isFull' | 'isOpen' | 'commandTaken' | 'commandAnswered' | 'start' | 'answer'>;
   /** For log lines. */
   readonly user: string;
 }
@@ -41,48 +48,97 @@ const busyRetryAfterMs = 500;
 
 type Ack = (answer: WireAnswer) => void;
 
-/** Handles one packet: the event's name and whatever came after it. Never throws. */
-export function createEventHandler(deps: ConnectionDeps): (packet: readonly unknown[]) => void {
-  const { limits, log, user } = deps;
-  const rate = new RateLimit(limits.commandsPerSecondMax, limits.commandsBurstMax, deps.clock);
-  return (packet) => {
+export class Connection implements Guest {
+  readonly #deps: ConnectionDeps;
+  readonly #session: SessionHandle;
+  readonly #seat: Seat;
+  readonly #outbox: ConnectionParts['outbox'];
+  readonly #user: string;
+  readonly #rate: RateLimit;
+  #isGone = false;
+
+  constructor(deps: ConnectionDeps, { session, seat, outbox, user }: ConnectionParts) {
+    this.#deps = deps;
+    this.#session = session;
+    this.#seat = seat;
+    this.#outbox = outbox;
+    this.#user = user;
+    this.#rate = new RateLimit(deps.limits.commandsPerSecondMax, deps.limits.commandsBurstMax, deps.clock);
+  }
+
+  start(): void {
+    this.#outbox.start();
+  }
+
+  answer(packet: string): void {
+    this.#outbox.answer(packet);
+  }
+
+  /** Tells the session, once. */
+  gone(departure: Departure): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    this.#seat.leave();
+    try {
+      this.#session.disconnected(departure);
+    } catch (error) {
+      this.#deps.log.error({ ev: 'gateway.bug', err: error }, 'disconnected threw');
+    }
+    this.#deps.left(this.#outbox);
+  }
+
+  /** Handles one packet: the event's name and whatever came after it. Never throws. */
+  handle(packet: readonly unknown[]): void {
+    const { limits, log, metrics, clock } = this.#deps;
+    const outbox = this.#outbox;
+    const user = this.#user;
     let reply: ((answer: Answer) => void) | undefined;
     let isTaken = false;
     try {
-      if (!deps.outbox.isOpen) return;
-      const verdict = rate.take();
+      if (!outbox.isOpen) return;
+      const verdict = this.#rate.take();
       if (verdict.type === 'flood') {
         log.warn({ ev: 'client.flood', user, decision: 'close' }, 'a client is far over its rate');
-        deps.outbox.close('FLOOD');
+        outbox.close('FLOOD');
         return;
       }
-      // socket.io appends the function when the packet asks for an acknowledgement; JSON cannot carry one.
+      // The function that answers stands last where an answer is asked for; JSON cannot carry one.
       const last = packet.at(-1);
       if (packet.length < 2 || typeof last !== 'function') return;
       const [event] = packet;
-      const startMs = deps.clock.nowMs();
+      const startMs = clock.nowMs();
       reply = answerOnce(last as Ack, log, (answer) => {
-        deps.metrics.answered(event, answer.ok ? 'OK' : answer.refusal.code, deps.clock.nowMs() - startMs);
-        if (isTaken) deps.outbox.commandAnswered();
+        metrics.answered(event, answer.ok ? 'OK' : answer.refusal.code, clock.nowMs() - startMs);
+        if (isTaken) outbox.commandAnswered();
       });
       const refused = (refusal: Refusal) => reply?.({ ok: false, refusal });
       if (verdict.type === 'refused') return refused(refuse('RATE_LIMITED', 'too many commands', verdict.retryAfterMs));
-      const notNow = deps.seat.refusalOfCommand();
+      const notNow = this.#seat.refusalOfCommand();
       if (notNow) return refused(notNow);
       const decoded = read(event, packet.slice(1, -1), limits.textBytesMax);
       if (!isCommand(decoded)) return refused(decoded);
-      const command = decoded.type === 'auth.refresh' ? withIdentity(decoded, deps) : decoded;
+      const command = decoded.type === 'auth.refresh' ? this.#withIdentity(decoded) : decoded;
       if (isRefusal(command)) return refused(command);
-      if (deps.outbox.isFull) return refused(refuse('BUSY', 'read what was sent before you ask for more', busyRetryAfterMs));
+      if (outbox.isFull) return refused(refuse('BUSY', 'read what was sent before you ask for more', busyRetryAfterMs));
       isTaken = true;
-      deps.outbox.commandTaken();
-      if (deps.session.command(command, reply) === 'refused')
+      outbox.commandTaken();
+      if (this.#session.command(command, reply) === 'refused')
         refused(refuse('BUSY', 'too many commands wait for an answer', busyRetryAfterMs));
     } catch (error) {
       log.error({ ev: 'gateway.bug', user, err: error }, 'a command crashed at the edge');
       reply?.({ ok: false, refusal: refuse('INTERNAL', 'the server failed; send again with the same cid') });
     }
-  };
+  }
+
+  /** The session knows no tokens: what it gets is who the token says the client is. */
+  #withIdentity({ token }: RefreshRequest): ClientCommand | Refusal {
+    const waitMs = this.#seat.badTokenWaitMs();
+    if (waitMs !== undefined) return refuse('RATE_LIMITED', 'too many bad tokens from your address', waitMs);
+    const identity = this.#deps.verifier.verify(token);
+    if (!isRefusal(identity)) return { type: 'auth.refresh', identity };
+    if (identity.code === 'UNAUTHENTICATED') this.#seat.badToken();
+    return identity;
+  }
 }
 
 /** From the outside in: the name, how many arguments, what they are made of, and only then what they say. */
@@ -90,16 +146,6 @@ function read(event: unknown, args: readonly unknown[], textBytesMax: number): D
   if (!isKnown(event)) return unknownEvent(event);
   if (args.length > 1) return refuse('INVALID', `payload must be the only argument beside the acknowledgement, not one of ${args.length}`);
   return guardPayload(args[0]) ?? decodeCommand(event, args[0], textBytesMax);
-}
-
-/** The session knows no tokens: what it gets is who the token says the client is. */
-function withIdentity({ token }: RefreshRequest, { verifier, seat }: ConnectionDeps): ClientCommand | Refusal {
-  const waitMs = seat.badTokenWaitMs();
-  if (waitMs !== undefined) return refuse('RATE_LIMITED', 'too many bad tokens from your address', waitMs);
-  const identity = verifier.verify(token);
-  if (!isRefusal(identity)) return { type: 'auth.refresh', identity };
-  if (identity.code === 'UNAUTHENTICATED') seat.badToken();
-  return identity;
 }
 
 function answerOnce(ack: Ack, log: Logger, onAnswered: (answer: Answer) => void): (answer: Answer) => void {

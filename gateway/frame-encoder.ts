@@ -84,6 +84,14 @@ function allocate(bytes: number): Buffer {
   return slab.subarray(slabUsed - bytes, slabUsed);
 }
 
+/** One frame of engine.io's own, such as a ping. */
+export function websocketText(text: string): Buffer {
+  const size = Buffer.byteLength(text);
+  const buffer = allocate(headerBytesOf(size) + size);
+  buffer.write(text, writeHeader(buffer, 0, size), 'utf8');
+  return buffer;
+}
+
 function headerBytesOf(payloadBytes: number): number {
   if (payloadBytes < 126) return 2;
   return payloadBytes < 65_536 ? 4 : 10;

@@ -11,9 +11,10 @@ import type { Clock } from '../system/clock.ts';
 import { type CloseCode, closeTable } from '../system/errors.ts';
 import type { Logger } from '../system/logger.ts';
 import type { Supervision } from '../system/supervision.ts';
+import type { ClientSocket, ClientSocketListener } from './client-socket.ts';
 import type { OutboxTally } from './edge-metrics.ts';
-import type { EnginePacket, EngineTransport, OutboxSocket, Websocket } from './engine-connection.ts';
-import { EncodedFrame, websocketFrames } from './frame-encoder.ts';
+import { EncodedFrame } from './frame-encoder.ts';
+import { socketPacket } from './socket-packet.ts';
 
 /** One for all outboxes of a server. */
 export interface OutboxDeps {
@@ -41,16 +42,11 @@ const roomShare = 1 / 2;
 /** Of the bound of frames: cut, as above `cutBytesMax`. */
 const cutShare = 4;
 
-export class Outbox implements ClientSink {
-  readonly #socket: OutboxSocket;
+export class Outbox implements ClientSink, ClientSocketListener {
+  readonly #socket: ClientSocket;
   readonly #deps: OutboxDeps;
   /** For log lines. */
   readonly #user: string;
-  /** In engine.io's buffer, and handed to the transport but not yet to the kernel. */
-  #waiting = { bytes: 0, frames: 0 };
-  #inTransport = { bytes: 0, frames: 0 };
-  /** Given straight to the websocket, not yet taken by the kernel. */
-  #straightFrames = 0;
   /** Answers of this turn: they leave with its frame, as the first bytes of the same write, or at its end. */
   #answers: string[] = [];
   #answerBytes = 0;
@@ -64,33 +60,19 @@ export class Outbox implements ClientSink {
   /** Set while an event was refused and there is no room again. */
   #cancelSlow: (() => void) | undefined;
 
-  constructor(socket: OutboxSocket, deps: OutboxDeps, user = '') {
+  constructor(socket: ClientSocket, deps: OutboxDeps, user = '') {
     this.#socket = socket;
     this.#deps = deps;
     this.#user = user;
-    const { conn } = socket;
-    conn.on('close', () => this.#gone());
-    // A websocket tells by itself what it holds, and stays one. What engine.io sends on it are pings and the last words.
-    if (conn.transport.name === 'websocket') return;
-    conn.on('packetCreate', (packet) => this.#created(packet));
-    conn.on('flush', () => this.#flushed());
-    const watch = (transport: EngineTransport) => transport.on('drain', () => this.#drained());
-    watch(conn.transport);
-    conn.on('upgrade', (transport) => {
-      watch(transport);
-      // What the old transport held has left with its last poll, or will never be reported.
-      this.#drained();
-    });
+    socket.listen(this);
   }
 
   get bytes(): number {
-    const { transport } = this.#socket.conn;
-    const unsent = transport.name === 'websocket' ? (transport.socket?.bufferedAmount ?? 0) : this.#inTransport.bytes;
-    return this.#waiting.bytes + unsent + this.#answerBytes;
+    return this.#socket.unsentBytes + this.#answerBytes;
   }
 
   get frames(): number {
-    return this.#waiting.frames + this.#inTransport.frames + this.#straightFrames;
+    return this.#socket.unsentFrames;
   }
 
   get isOpen(): boolean {
@@ -177,7 +159,7 @@ export class Outbox implements ClientSink {
     if (this.#phase !== 'open') return;
     this.#phase = 'closing';
     this.#closeAs = body;
-    this.#socket.emit('closing', body);
+    this.#give([`${socketPacket.event}["closing",${JSON.stringify(body)}]`]);
     if (this.#phase !== 'closing') return;
     this.#cutLater();
     this.#disconnectIfDone();
@@ -220,39 +202,17 @@ export class Outbox implements ClientSink {
       this.#deps.tally.frames += 1;
       this.#deps.tally.deliveries += frame.entries;
     }
-    const websocket = this.#websocket();
-    if (websocket) return this.#writeStraight(websocket, frame.buffer);
-    this.#flushAnswers();
-    this.#socket.conn.write(frame.packet, frame.options);
+    this.#give([], frame);
   }
 
-  /**
-   * The websocket, if nothing waits before it: no earlier packet in engine.io's buffer, no change of the transport under way.
-   * engine.io spends more on a packet than the kernel does, and sends the next one only when the last has left.
-   */
-  #websocket(): Websocket | undefined {
-    const { transport, writeBuffer, readyState } = this.#socket.conn;
-    return transport.name === 'websocket' && writeBuffer.length === 0 && readyState === 'open' ? transport.socket : undefined;
-  }
-
-  /** One write: copying a frame behind the answers costs less than a second one. */
-  #writeStraight(websocket: Websocket, frame?: Buffer): void {
-    const buffer = this.#answers.length === 0 ? frame : websocketFrames(this.#takeAnswers(), frame);
-    if (!buffer) return;
-    this.#straightFrames += 1;
-    websocket._sender.sendFrame([buffer], this.#sentStraight);
+  /** Answers of this turn go first, as one write with what follows: copying a frame behind them costs less than a second one. */
+  #give(packets: readonly string[], frame?: EncodedFrame): void {
+    this.#socket.write(this.#answers.length === 0 ? packets : [...this.#takeAnswers(), ...packets], frame);
     this.#cutIfHopeless();
   }
 
-  readonly #sentStraight = (): void => {
-    this.#straightFrames -= 1;
-    this.#left();
-  };
-
   readonly #flushAnswers = (): void => {
-    const websocket = this.#websocket();
-    if (websocket) return this.#writeStraight(websocket);
-    for (const packet of this.#takeAnswers()) this.#socket.conn.write(packet);
+    if (this.#answers.length > 0) this.#give([]);
   };
 
   #takeAnswers(): readonly string[] {
@@ -260,13 +220,6 @@ export class Outbox implements ClientSink {
     this.#answers = [];
     this.#answerBytes = 0;
     return answers;
-  }
-
-  /** Every packet of engine.io passes here: pings, and all that does not go straight. */
-  #created(packet: EnginePacket): void {
-    this.#waiting.frames += 1;
-    this.#waiting.bytes += packet.options?.bytes ?? sizeOf(packet.data);
-    this.#cutIfHopeless();
   }
 
   #cutIfHopeless(): void {
@@ -279,20 +232,11 @@ export class Outbox implements ClientSink {
     this.#cut();
   }
 
-  /** engine.io hands all it has to the transport at once. */
-  #flushed(): void {
-    this.#inTransport.bytes += this.#waiting.bytes;
-    this.#inTransport.frames += this.#waiting.frames;
-    this.#waiting = { bytes: 0, frames: 0 };
+  grown(): void {
+    this.#cutIfHopeless();
   }
 
-  /** The transport takes one lot at a time, so all of it has left. What waits follows by itself. */
-  #drained(): void {
-    this.#inTransport = { bytes: 0, frames: 0 };
-    this.#left();
-  }
-
-  #left(): void {
+  sent(): void {
     if (this.#phase === 'closing') this.#disconnectIfDone();
     else this.#offerRoom();
   }
@@ -317,15 +261,12 @@ export class Outbox implements ClientSink {
     this.#cancelCut?.();
     const code = this.#closeAs?.code ?? 'INTERNAL';
     // An unmodified client comes back after a lost transport, and does not after a socket.io disconnect.
-    if (closeTable[code].reconnect) this.#socket.conn.close();
-    else this.#socket.disconnect(true);
+    this.#socket.end(closeTable[code].reconnect);
   }
 
   #cut(): void {
-    const { transport } = this.#socket.conn;
-    this.#socket.conn.close(true);
-    transport.socket?.terminate();
-    this.#gone();
+    this.#socket.cut();
+    this.closed();
   }
 
   #endSlow(): void {
@@ -333,7 +274,8 @@ export class Outbox implements ClientSink {
     this.#cancelSlow = undefined;
   }
 
-  #gone(): void {
+  closed(): void {
+    if (this.#phase === 'closed') return;
     if (this.#cancelSlow && this.#phase === 'open') this.#tellSlow('lost'); // The heart-beat was faster, or the client gave up.
     this.#endSlow();
     this.#phase = 'closed';
@@ -342,9 +284,4 @@ export class Outbox implements ClientSink {
     this.#cancelCut?.();
     this.#cancelCut = undefined;
   }
-}
-
-function sizeOf(data: unknown): number {
-  if (typeof data === 'string') return Buffer.byteLength(data);
-  return ArrayBuffer.isView(data) ? data.byteLength : 0;
 }

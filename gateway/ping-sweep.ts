@@ -1,51 +1,52 @@
 /**
- * PingSweep: pings connections evenly, in the place of engine.io's timer for each.
+ * PingSweep: pings connections evenly, and ends those that do not answer.
  *
- * Those timers fall into step: after one busy moment the pongs come together, and from then on so do the pings. A thousand of them
- * at once held the event loop for 100 to 300 ms every interval. Guarantees: each connection is pinged at least once an interval, and a
- * tick pings no more than its share of them. What a missing pong means stays engine.io's to decide (it is pinned; this knows its inside).
+ * A timer for each, as engine.io has it, falls into step: after one busy moment the pongs come together, and from then on so do the
+ * pings. A thousand of them at once held the event loop for 100 to 300 ms every interval. Guarantees: each connection is pinged at least
+ * once an interval, and a tick pings no more than its share of them; whoever did not answer within the time-out is ended, at most
+ * a tick later.
  */
 import type { Clock } from '../system/clock.ts';
 
-/** The part of an engine.io connection that is used, privates among it. */
-export interface PingedConnection {
-  readonly readyState: string;
-  pingIntervalTimer: { refresh(): unknown };
-  /** Set while a pong is waited for. */
-  readonly pingTimeoutTimer?: unknown;
-  hasRefreshedPingTimeout: boolean;
-  sendPacket(type: 'ping'): unknown;
-  /** Closes the connection when nothing comes for the ping time-out. */
-  resetPingTimeout(): unknown;
+export interface Pinged {
+  readonly isOpen: boolean;
+  /** When it was sent the ping that it has not answered; undefined: it has answered all. Set here, cleared there. */
+  pingedMs: number | undefined;
+  ping(): void;
+  /** No answer within the time-out. */
+  silent(): void;
 }
 
 const tickMs = 50;
-/** Given to engine.io, which refreshes its timer with each pong. */
-const noTimer = Object.freeze({ refresh: (): void => {} });
+
+export interface PingTimes {
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
+}
 
 export class PingSweep {
-  readonly #intervalMs: number;
+  readonly #times: PingTimes;
   readonly #clock: Pick<Clock, 'nowMs' | 'after'>;
   /** Whoever was pinged goes to the end. Connections that are gone are skipped when their turn comes. */
-  #queue: PingedConnection[] = [];
+  #queue: Pinged[] = [];
   #next = 0;
+  /** Those pinged, oldest first; most have answered long since. */
+  #awaited: { readonly connection: Pinged; readonly atMs: number }[] = [];
   #live = 0;
   /** Pings owed, below one between two ticks. */
   #owed = 0;
   #tickedMs: number;
   #cancel: () => void = () => {};
 
-  constructor(intervalMs: number, clock: Pick<Clock, 'nowMs' | 'after'>) {
-    this.#intervalMs = intervalMs;
+  constructor(times: PingTimes, clock: Pick<Clock, 'nowMs' | 'after'>) {
+    this.#times = times;
     this.#clock = clock;
     this.#tickedMs = clock.nowMs();
     this.#arm();
   }
 
-  /** Takes over the pings of a connection that has just opened. `gone` is to follow once it closed. */
-  add(connection: PingedConnection): void {
-    clearTimer(connection.pingIntervalTimer);
-    connection.pingIntervalTimer = noTimer;
+  /** `gone` is to follow once it closed. */
+  add(connection: Pinged): void {
     this.#queue.push(connection);
     this.#live += 1;
   }
@@ -65,33 +66,44 @@ export class PingSweep {
     });
   }
 
-  /** With n connections, n × elapsed / interval of them: whoever is at place p of n waits at most p / n of an interval. */
   #tick(): void {
     const nowMs = this.#clock.nowMs();
-    this.#owed = Math.min(this.#live, this.#owed + (this.#live * (nowMs - this.#tickedMs)) / this.#intervalMs);
+    // A process that stood still has not read what was answered meanwhile: it first does.
+    const stoodStill = nowMs - this.#tickedMs > tickMs + this.#times.pingTimeoutMs / 2;
+    if (!stoodStill) this.#endSilent(nowMs);
+    this.#pingSome(nowMs);
+  }
+
+  #endSilent(nowMs: number): void {
+    const dueMs = nowMs - this.#times.pingTimeoutMs;
+    let over = 0;
+    while (over < this.#awaited.length && (this.#awaited[over]?.atMs as number) <= dueMs) over += 1;
+    if (over === 0) return;
+    const due = this.#awaited.slice(0, over);
+    this.#awaited = this.#awaited.slice(over);
+    for (const { connection, atMs } of due) if (connection.isOpen && connection.pingedMs === atMs) connection.silent();
+  }
+
+  /** With n connections, n × elapsed / interval of them: whoever is at place p of n waits at most p / n of an interval. */
+  #pingSome(nowMs: number): void {
+    this.#owed = Math.min(this.#live, this.#owed + (this.#live * (nowMs - this.#tickedMs)) / this.#times.pingIntervalMs);
     this.#tickedMs = nowMs;
     // Rounded up: never later than an interval.
     for (let left = Math.ceil(this.#owed); left > 0 && this.#next < this.#queue.length; ) {
-      const connection = this.#queue[this.#next] as PingedConnection;
+      const connection = this.#queue[this.#next] as Pinged;
       this.#next += 1;
-      if (connection.readyState !== 'open') continue;
+      if (!connection.isOpen) continue;
       this.#queue.push(connection);
       left -= 1;
       this.#owed -= 1;
-      // Another ping would only put off the end of one that does not answer.
-      if (connection.pingTimeoutTimer) continue;
-      connection.hasRefreshedPingTimeout = false;
-      connection.sendPacket('ping');
-      connection.resetPingTimeout();
+      if (connection.pingedMs !== undefined) continue;
+      connection.pingedMs = nowMs;
+      connection.ping();
+      this.#awaited.push({ connection, atMs: nowMs });
     }
     if (this.#next > this.#queue.length / 2) {
       this.#queue = this.#queue.slice(this.#next);
       this.#next = 0;
     }
   }
-}
-
-/** engine.io's is a timer of Node; a test's may be none. */
-function clearTimer(timer: unknown): void {
-  clearTimeout(timer as NodeJS.Timeout);
 }

@@ -52,9 +52,9 @@ describe('a node that cannot start ends with code 1 and', () => {
       CHAT_KAFKA_BROKERS: 'k:9092',
     }).run();
     expect(code).toBe(1);
-    for (const name of ['CHAT_PORT', 'CHAT_LOG_LEVLE', 'CHAT_LOG_LEVEL', 'CHAT_JWT_SECRET', 'CHAT_KAFKA_BROKERS'])
+    for (const name of ['CHAT_PORT', 'CHAT_LOG_LEVLE', 'CHAT_LOG_LEVEL', 'CHAT_JWT_SECRET', 'CHAT_MONGO_URL', 'CHAT_CLUSTER_SECRET'])
       expect(stderr).toContain(name);
-    expect(stderr).toContain('4 mistakes');
+    expect(stderr).toContain('5 mistakes');
   });
 
   it('says in one line that another node owns the data folder, and the first is unhurt', async () => {

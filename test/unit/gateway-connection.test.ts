@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Answer, ClientCommand } from '../../actors/client-command.ts';
 import type { Seat } from '../../gateway/admission.ts';
-import { createEventHandler } from '../../gateway/connection.ts';
+import { Connection } from '../../gateway/connection.ts';
 import { CommandMetrics } from '../../gateway/edge-metrics.ts';
 import { createTokenVerifier } from '../../gateway/token.ts';
 import { createLogger } from '../../system/logger.ts';
@@ -19,39 +19,55 @@ function setUp(outbox = { isOpen: true, isFull: false }, seat: Partial<Seat> = {
   const closed: string[] = [];
   const metrics = new Metrics();
   let owed = 0;
-  const handle = createEventHandler({
-    session: {
-      command: (command, reply) => {
-        commands.push(command);
-        replies.push(reply);
-        return 'accepted';
+  const gone: string[] = [];
+  const connection = new Connection(
+    {
+      verifier: createTokenVerifier(tokens),
+      limits: { textBytesMax: 100, commandsPerSecondMax: 1, commandsBurstMax: 10 },
+      clock: manualClock(),
+      log: createLogger({ level: 'info', base: {}, destination: { write: (line: string) => void lines.push(line) } }),
+      metrics: new CommandMetrics(metrics),
+      left: () => void gone.push('left'),
+    },
+    {
+      session: {
+        command: (command, reply) => {
+          commands.push(command);
+          replies.push(reply);
+          return 'accepted';
+        },
+        disconnected: (departure = 'lost') => void gone.push(departure),
       },
-      disconnected: () => undefined,
+      outbox: {
+        ...outbox,
+        start: () => {},
+        answer: () => {},
+        close: (code) => void closed.push(code),
+        commandTaken: () => void (owed += 1),
+        commandAnswered: () => void (owed -= 1),
+      },
+      seat: {
+        refusalOfCommand: () => undefined,
+        badToken: () => undefined,
+        badTokenWaitMs: () => undefined,
+        leave: () => void gone.push('seat'),
+        ...seat,
+      },
+      user: 'ada',
     },
-    verifier: createTokenVerifier(tokens),
-    outbox: {
-      ...outbox,
-      close: (code) => void closed.push(code),
-      commandTaken: () => void (owed += 1),
-      commandAnswered: () => void (owed -= 1),
-    },
-    seat: {
-      refusalOfCommand: () => undefined,
-      badToken: () => undefined,
-      badTokenWaitMs: () => undefined,
-      leave: () => undefined,
-      ...seat,
-    },
-    limits: { textBytesMax: 100, commandsPerSecondMax: 1, commandsBurstMax: 10 },
-    clock: manualClock(),
-    log: createLogger({ level: 'info', base: {}, destination: { write: (line: string) => void lines.push(line) } }),
-    metrics: new CommandMetrics(metrics),
-    user: 'ada',
-  });
-  return { handle, commands, replies, lines, closed, metrics, owed: () => owed };
+  );
+  const handle = (packet: readonly unknown[]): void => connection.handle(packet);
+  return { connection, handle, commands, replies, lines, closed, metrics, gone, owed: () => owed };
 }
 
-describe('the event handler', () => {
+describe('a connection', () => {
+  it('gives its seat back and tells its session once that it is gone', () => {
+    const { connection, gone } = setUp();
+    connection.gone('silent');
+    connection.gone('lost');
+    expect(gone).toEqual(['seat', 'silent', 'left']);
+  });
+
   it('answers an acknowledgement exactly once', () => {
     const { handle, replies, owed } = setUp();
     const heard: unknown[] = [];

@@ -4,9 +4,10 @@
 import { EventEmitter } from 'node:events';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { ClientSocket, ClientSocketListener } from '../../gateway/client-socket.ts';
 import { newOutboxTally } from '../../gateway/edge-metrics.ts';
-import type { OutboxSocket } from '../../gateway/engine-connection.ts';
-import { createFrameEncoder, EncodedFrame, type FrameOptions } from '../../gateway/frame-encoder.ts';
+import { EngineConnection, type SocketSide } from '../../gateway/engine-connection.ts';
+import { createFrameEncoder, EncodedFrame, type FrameOptions, websocketFrames } from '../../gateway/frame-encoder.ts';
 import { Outbox } from '../../gateway/outbox.ts';
 import { createLogger } from '../../system/logger.ts';
 import { createSupervision } from '../../system/supervision.ts';
@@ -52,28 +53,35 @@ class ConnectionTwin extends EventEmitter {
   }
 }
 
-function setUp(limits = { bytesMax: 1_000, framesMax: 10, cutBytesMax: 4_000 }) {
-  const conn = new ConnectionTwin();
+const limitsDefault = { bytesMax: 1_000, framesMax: 10, cutBytesMax: 4_000 };
+
+function depsOf(limits: typeof limitsDefault) {
   const clock = manualClock();
-  const told: unknown[] = [];
   const lines: string[] = [];
+  const log = createLogger({ level: 'warn', base: {}, destination: { write: (line: string) => void lines.push(line) } });
+  const supervision = createSupervision({ clock, log });
+  return { clock, lines, deps: { limits: { ...limits, slowConsumerMs: 30_000 }, clock, log, supervision, tally: newOutboxTally() } };
+}
+
+function setUp(limits = limitsDefault, isStarted = true) {
+  const conn = new ConnectionTwin();
+  const { clock, lines, deps } = depsOf(limits);
   const disconnects: boolean[] = [];
   const socket = {
     conn,
-    emit(_event: string, body: unknown) {
-      told.push(body);
-      conn.write(`2["closing",${JSON.stringify(body)}]`, {} as FrameOptions);
-    },
     disconnect(close: boolean) {
       disconnects.push(close);
       conn.close();
     },
   };
-  const log = createLogger({ level: 'warn', base: {}, destination: { write: (line: string) => void lines.push(line) } });
-  const supervision = createSupervision({ clock, log });
-  const deps = { limits: { ...limits, slowConsumerMs: 30_000 }, clock, log, supervision, tally: newOutboxTally() };
-  const outbox = new Outbox(socket as unknown as OutboxSocket, deps);
-  outbox.start();
+  const engine = new EngineConnection(socket as unknown as SocketSide);
+  const outbox = new Outbox(engine, deps);
+  if (isStarted) outbox.start();
+  /** Bodies of the `closing` events. */
+  const told = (): unknown[] => {
+    const packets = [...conn.sent, ...conn.writeBuffer.map(({ data }) => data)].filter((packet) => packet.startsWith('2["closing",'));
+    return packets.map((packet) => (JSON.parse(packet.slice(1)) as [string, unknown])[1]);
+  };
   return { conn, clock, told, lines, disconnects, outbox, ack: (bytes: number) => conn.write('x'.repeat(bytes), {} as FrameOptions) };
 }
 const frameOf = (bytes: number) => new EncodedFrame('x'.repeat(bytes - (bytes < 130 ? 3 : 5)));
@@ -164,23 +172,17 @@ describe('an outbox', () => {
   });
 
   it('refuses before the client is connected, offers room after, and then tells an early close', () => {
-    const conn = new ConnectionTwin();
-    const log = createLogger({ level: 'silent', base: {} });
-    const told: unknown[] = [];
-    const socket = { conn, emit: (_event: string, body: unknown) => void told.push(body), disconnect: () => conn.close() };
-    const clock = manualClock();
-    const limits = { bytesMax: 1_000, framesMax: 10, cutBytesMax: 4_000, slowConsumerMs: 30_000 };
-    const deps = { limits, clock, log, supervision: createSupervision({ clock, log }), tally: newOutboxTally() };
-    const outbox = new Outbox(socket as unknown as OutboxSocket, deps);
+    const { conn, outbox, told } = setUp(limitsDefault, false);
     let rooms = 0;
     outbox.onRoom(() => {
       rooms += 1;
     });
     expect(outbox.send(frameOf(20))).toBe(false);
     outbox.close('REVOKED');
-    expect(told).toEqual([]);
+    expect(told()).toEqual([]);
     outbox.start();
-    expect(told).toEqual([{ code: 'REVOKED' }]);
+    expect(told()).toEqual([{ code: 'REVOKED' }]);
+    conn.drain();
     expect(conn.isClosed).toBe(true);
     expect(rooms).toBe(0);
   });
@@ -190,7 +192,7 @@ describe('an outbox', () => {
     back.outbox.send(frameOf(100));
     back.outbox.close('SLOW_CONSUMER', 250);
     back.outbox.close('FLOOD');
-    expect(back.told).toEqual([{ code: 'SLOW_CONSUMER', reconnectInMs: 250 }]);
+    expect(back.told()).toEqual([{ code: 'SLOW_CONSUMER', reconnectInMs: 250 }]);
     expect(back.outbox.send(frameOf(20))).toBe(false);
     expect(back.conn.isClosed).toBe(false);
     back.conn.drain();
@@ -220,9 +222,9 @@ describe('an outbox', () => {
     expect(outbox.send(frameOf(200))).toBe(false);
     clock.advance(29_999);
     expect(outbox.send(frameOf(200))).toBe(false);
-    expect(told).toEqual([]);
+    expect(told()).toEqual([]);
     clock.advance(1);
-    expect(told).toEqual([{ code: 'SLOW_CONSUMER' }]);
+    expect(told()).toEqual([{ code: 'SLOW_CONSUMER' }]);
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
       { ev: 'slow.consumer', v: 1, decision: 'close', about: { bytes: 900, frames: 1 } },
     ]);
@@ -243,9 +245,9 @@ describe('an outbox', () => {
     outbox.send(frameOf(900));
     expect(outbox.send(frameOf(600))).toBe(false);
     clock.advance(29_999);
-    expect(told).toEqual([]);
+    expect(told()).toEqual([]);
     clock.advance(1);
-    expect(told).toEqual([{ code: 'SLOW_CONSUMER' }]);
+    expect(told()).toEqual([{ code: 'SLOW_CONSUMER' }]);
   });
 
   it('says that a client was lost while it was over the bound, and leaves no timer', () => {
@@ -322,7 +324,7 @@ describe('an outbox', () => {
     outbox.send(frameOf(20));
     conn.drain();
     expect(lines.join()).toContain('gateway.bug');
-    expect(told).toEqual([{ code: 'INTERNAL' }]);
+    expect(told()).toEqual([{ code: 'INTERNAL' }]);
   });
 
   it('counts right whatever the order of sends, answers and drains', () => {
@@ -369,26 +371,33 @@ describe('an outbox', () => {
 });
 
 /** A websocket that gives to a kernel with room for nothing until `drain`. */
-class WebsocketTwin extends EventEmitter {
-  readonly name = 'websocket';
+class WebsocketTwin implements ClientSocket {
   readonly writes: Buffer[] = [];
-  readonly #sent: (() => void)[] = [];
-  bufferedAmount = 0;
-  terminated = false;
-  readonly socket = this;
-  readonly _sender = {
-    sendFrame: ([buffer]: readonly Buffer[], sent: () => void) => {
-      this.writes.push(buffer as Buffer);
-      this.bufferedAmount += (buffer as Buffer).length;
-      this.#sent.push(sent);
-    },
-  };
-  terminate(): void {
-    this.terminated = true;
+  unsentBytes = 0;
+  unsentFrames = 0;
+  isCut = false;
+  #listener: ClientSocketListener | undefined;
+  listen(listener: ClientSocketListener): void {
+    this.#listener = listener;
+  }
+  write(packets: readonly string[], frame?: EncodedFrame): void {
+    const buffer = packets.length === 0 && frame ? frame.buffer : websocketFrames(packets, frame?.buffer);
+    this.writes.push(buffer);
+    this.unsentBytes += buffer.length;
+    this.unsentFrames += 1;
+  }
+  end(): void {
+    this.cut();
+  }
+  cut(): void {
+    this.isCut = true;
   }
   drain(): void {
-    this.bufferedAmount = 0;
-    for (const sent of this.#sent.splice(0)) sent();
+    this.unsentBytes = 0;
+    for (; this.unsentFrames > 0; ) {
+      this.unsentFrames -= 1;
+      this.#listener?.sent();
+    }
   }
   /** The texts of the frames of one write. */
   static texts(write: Buffer): string[] {
@@ -404,23 +413,24 @@ class WebsocketTwin extends EventEmitter {
   }
 }
 
-function setUpStraight(limits = { bytesMax: 1_000, framesMax: 10, cutBytesMax: 4_000 }) {
-  const { conn, outbox, lines } = setUp(limits);
+function setUpStraight(limits = limitsDefault) {
   const websocket = new WebsocketTwin();
-  Object.assign(conn, { transport: websocket, readyState: 'open' });
-  return { conn, outbox, lines, websocket, writes: () => websocket.writes.map(WebsocketTwin.texts) };
+  const { deps, lines } = depsOf(limits);
+  const outbox = new Outbox(websocket, deps);
+  outbox.start();
+  return { outbox, lines, websocket, writes: () => websocket.writes.map(WebsocketTwin.texts) };
 }
 
 describe('an outbox on a websocket', () => {
   it('gives frames straight to it, and counts what the kernel has not taken', () => {
-    const { conn, outbox, websocket, writes } = setUpStraight();
+    const { outbox, websocket, writes } = setUpStraight();
     const frame = frameOf(100);
     expect([outbox.send(frame), outbox.send(frame)]).toEqual([true, true]);
     expect(websocket.writes).toEqual([frame.buffer, frame.buffer]);
     expect([outbox.bytes, outbox.frames]).toEqual([200, 2]);
     websocket.drain();
     expect([outbox.bytes, outbox.frames]).toEqual([0, 0]);
-    expect([conn.sent, writes()[0]]).toEqual([[], [`4${frame.packet}`]]);
+    expect(writes()[0]).toEqual([`4${frame.packet}`]);
   });
 
   it("puts a turn's answers before its first frame, in one write; answers alone leave at the turn's end", async () => {
@@ -436,18 +446,6 @@ describe('an outbox on a websocket', () => {
     expect(writes()).toEqual([['431[{"ok":true}]', '432[{"ok":true,"text":"€"}]', `4${frame.packet}`], [`4${frame.packet}`], ['433[{}]']]);
   });
 
-  it('goes behind what engine.io still holds, answers first', async () => {
-    const { conn, outbox, writes } = setUpStraight();
-    conn.writeBuffer.push({ data: 'ping', options: {} as FrameOptions });
-    const frame = frameOf(50);
-    outbox.answer('31[{}]');
-    outbox.send(frame);
-    outbox.answer('32[{}]');
-    await Promise.resolve();
-    expect(conn.writeBuffer.map(({ data }) => data)).toEqual(['ping', '31[{}]', frame.packet, '32[{}]']);
-    expect(writes()).toEqual([]);
-  });
-
   it('refuses over the bound and says when there is room, as on every transport', () => {
     const { outbox, websocket } = setUpStraight();
     let rooms = 0;
@@ -461,12 +459,12 @@ describe('an outbox on a websocket', () => {
   });
 
   it('cuts a client that asks without reading at four times the bound', async () => {
-    const { conn, outbox, websocket, lines } = setUpStraight();
+    const { outbox, websocket, lines } = setUpStraight();
     for (let asked = 0; asked < 9; asked += 1) {
       outbox.answer('x'.repeat(500));
       await Promise.resolve();
     }
-    expect([conn.isClosed, websocket.terminated]).toEqual([true, true]);
+    expect(websocket.isCut).toBe(true);
     expect(lines.join()).toContain('slow.consumer');
     outbox.answer('after');
     await Promise.resolve();

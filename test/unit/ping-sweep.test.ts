@@ -2,44 +2,56 @@
  * The ping sweep on a manual clock: how evenly, how often, and for whom.
  */
 import { describe, expect, it } from 'vitest';
-import { type PingedConnection, PingSweep } from '../../gateway/ping-sweep.ts';
+import { PingSweep } from '../../gateway/ping-sweep.ts';
 import { manualClock } from '../support/manual-clock.ts';
 
 const intervalMs = 8_000;
+const timeoutMs = 6_000;
 const tickMs = 50;
 
 function setUp() {
   const clock = manualClock();
   /** Time that passes while no timer runs. */
   const still = { ms: 0 };
-  const sweep = new PingSweep(intervalMs, { nowMs: () => clock.nowMs() + still.ms, after: clock.after });
+  const sweep = new PingSweep(
+    { pingIntervalMs: intervalMs, pingTimeoutMs: timeoutMs },
+    { nowMs: () => clock.nowMs() + still.ms, after: clock.after },
+  );
   const pings: { readonly id: number; readonly atMs: number }[] = [];
-  const timers: number[] = [];
+  const ended: { readonly id: number; readonly atMs: number }[] = [];
+  /** Answers each ping at once, unless told otherwise. */
   const add = (id: number) => {
     const connection = {
-      readyState: 'open',
-      pingIntervalTimer: { refresh: () => expect.fail('the timer of engine.io goes on') },
-      hasRefreshedPingTimeout: true,
-      sendPacket: (type: string) => {
-        expect(type).toBe('ping');
+      isOpen: true,
+      answers: true,
+      pingedMs: undefined as number | undefined,
+      ping() {
         pings.push({ id, atMs: clock.nowMs() });
+        if (connection.answers) queueMicrotask(() => (connection.pingedMs = undefined));
       },
-      resetPingTimeout: () => timers.push(id),
+      silent() {
+        connection.isOpen = false;
+        sweep.gone();
+        ended.push({ id, atMs: clock.nowMs() });
+      },
     };
-    sweep.add(connection as PingedConnection);
+    sweep.add(connection);
     return connection;
   };
-  const pass = (ms: number): void => {
-    for (let passed = 0; passed < ms; passed += tickMs) clock.advance(tickMs);
+  const pass = async (ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += tickMs) {
+      clock.advance(tickMs);
+      await Promise.resolve();
+    }
   };
-  return { clock, still, sweep, pings, timers, add, pass };
+  return { clock, still, sweep, pings, ended, add, pass };
 }
 
 describe('the ping sweep', () => {
-  it('spreads pings of connections that opened together, and pings each at least once an interval', () => {
-    const { pings, timers, add, pass } = setUp();
+  it('spreads pings of connections that opened together, and pings each at least once an interval', async () => {
+    const { pings, ended, add, pass } = setUp();
     for (let id = 0; id < 1_000; id += 1) add(id);
-    pass(3 * intervalMs);
+    await pass(3 * intervalMs);
     const perTick = new Map<number, number>();
     for (const { atMs } of pings) perTick.set(atMs, (perTick.get(atMs) ?? 0) + 1);
     expect(Math.max(...perTick.values())).toBeLessThanOrEqual(Math.ceil((1_000 * tickMs) / intervalMs) + 1);
@@ -48,51 +60,69 @@ describe('the ping sweep', () => {
       for (const [index, atMs] of times.slice(1).entries()) expect(atMs - (times[index] as number)).toBeLessThanOrEqual(intervalMs);
       expect(times.length).toBeGreaterThanOrEqual(4);
     }
-    expect(timers).toHaveLength(pings.length);
+    expect(ended).toEqual([]);
   });
 
-  it('pings a single connection within an interval, and those that come while others wait too', () => {
+  it('pings a single connection within an interval, and those that come while others wait too', async () => {
     const { pings, add, pass } = setUp();
     add(1);
-    pass(intervalMs);
+    await pass(intervalMs);
     expect(pings.filter(({ id }) => id === 1).length).toBeGreaterThanOrEqual(1);
     for (let id = 2; id < 300; id += 1) add(id);
-    pass(intervalMs);
+    await pass(intervalMs);
     expect(new Set(pings.map(({ id }) => id)).size).toBe(299);
   });
 
-  it('forgets connections that are gone, and asks no timer of engine.io for a pong', () => {
+  it('forgets connections that are gone', async () => {
     const { sweep, pings, add, pass } = setUp();
-    const connections = [1, 2, 3].map(add);
-    const [gone, stays] = connections as [(typeof connections)[number], (typeof connections)[number]];
-    gone.readyState = 'closed';
+    const [gone] = [1, 2, 3].map(add);
+    Object.assign(gone as object, { isOpen: false });
     sweep.gone();
-    stays.pingIntervalTimer.refresh();
-    pass(4 * intervalMs);
+    await pass(4 * intervalMs);
     expect(new Set(pings.map(({ id }) => id))).toEqual(new Set([2, 3]));
-    expect(stays.hasRefreshedPingTimeout).toBe(false);
   });
 
-  it('does not put off the end of a connection that has not answered its last ping', () => {
-    const { pings, add, pass } = setUp();
+  it('ends whoever does not answer within the time-out, once, and nobody else', async () => {
+    const { pings, ended, add, pass } = setUp();
     const silent = add(1);
     add(2);
-    pass(intervalMs);
-    Object.assign(silent, { pingTimeoutTimer: {} });
-    const before = pings.filter(({ id }) => id === 1).length;
-    pass(4 * intervalMs);
-    expect(pings.filter(({ id }) => id === 1)).toHaveLength(before);
-    Object.assign(silent, { pingTimeoutTimer: null });
-    pass(intervalMs);
-    expect(pings.filter(({ id }) => id === 1)).toHaveLength(before + 1);
+    silent.answers = false;
+    await pass(4 * intervalMs);
+    const [ping, ...more] = pings.filter(({ id }) => id === 1);
+    expect(more).toEqual([]);
+    expect(ended).toEqual([{ id: 1, atMs: expect.any(Number) }]);
+    const tookMs = (ended[0]?.atMs as number) - (ping?.atMs as number);
+    expect(tookMs).toBeGreaterThanOrEqual(timeoutMs);
+    expect(tookMs).toBeLessThanOrEqual(timeoutMs + tickMs);
   });
 
-  it('owes no more than one ping to each after the process stood still', () => {
-    const { still, pings, add, pass } = setUp();
-    for (let id = 0; id < 10; id += 1) add(id);
+  it('takes a late answer for an answer, and counts the next ping from its own time', async () => {
+    const { pings, ended, add, pass } = setUp();
+    const slow = add(1);
+    for (let id = 2; id < 40; id += 1) add(id);
+    slow.answers = false;
+    while (!pings.some(({ id }) => id === 1)) await pass(tickMs);
+    await pass(timeoutMs - 2 * tickMs);
+    slow.pingedMs = undefined;
+    // Pinged again at once: what was awaited before must not end it now.
+    slow.pingedMs = -1;
+    await pass(4 * tickMs);
+    expect(ended).toEqual([]);
+  });
+
+  it('after the process stood still it owes no more than one ping to each, and first reads what they answered meanwhile', async () => {
+    const { still, pings, ended, add, pass } = setUp();
+    const connections = Array.from({ length: 10 }, (_, id) => add(id));
+    for (const connection of connections) connection.answers = false;
+    await pass(timeoutMs - tickMs);
+    const before = pings.length;
     still.ms = 20 * intervalMs;
-    pass(tickMs);
-    expect(pings.map(({ id }) => id)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    await pass(tickMs);
+    expect(ended).toEqual([]);
+    for (const connection of connections) connection.pingedMs = undefined;
+    await pass(tickMs);
+    expect(ended).toEqual([]);
+    expect(pings.length - before).toBeLessThanOrEqual(10);
   });
 
   it('stops', () => {
