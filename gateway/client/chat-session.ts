@@ -215,17 +215,27 @@ export class ChatSession {
     if (shown !== '') this.cancelTyping = this.timing.after(typingShownMs, () => this.deps.setNote(''));
   }
 
-  private onState({ state, reason, code }: StateChange): void {
+  private get nodes(): readonly string[] {
+    const { url, urls = [] } = this.deps.connect;
+    return url === undefined ? urls : [url].flat();
+  }
+
+  private onState({ state, reason, code, url = '' }: StateChange): void {
     const { client } = this.deps;
     if (this.isEnding) return;
     if (state === 'online') {
+      // With several nodes one wants to know which: to kill it, say.
+      if (this.nodes.length > 1 && this.isAway) this.say(`now on ${url}`);
+      else if (this.nodes.length > 1 && !this.wasOnline) this.say(`on ${url}`);
       this.waitingAtReturn = client.waiting;
       this.wasOnline = true;
       this.isAway = false;
     } else if (state === 'offline' && !this.wasOnline) {
       this.failures += 1;
       if (this.failures >= [this.deps.connect.url].flat().length)
-        this.fail(`cannot reach ${String(this.deps.connect.url)}: ${clean(reason)}; is the node running? npm start`);
+        this.fail(
+          `cannot reach ${String(this.deps.connect.url ?? this.deps.connect.urls)}: ${clean(reason)}; is the node running? npm start`,
+        );
     } else if (state === 'offline' && !this.isAway) {
       this.isAway = true;
       this.warn(`connection lost (${clean(reason)}) … offline, ${plural(client.waiting, 'message', 'messages')} waiting`);

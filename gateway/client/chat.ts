@@ -1,5 +1,5 @@
 /**
- * Chat: the terminal client. `npm run chat -- --user alice --room lobby [--url U[,U…]] [--token T]`
+ * Chat: the terminal client. `npm run chat -- --user alice --room lobby [--url U[,U…] [--node N]] [--token T]`
  *
  * Owns: the arguments, where the token comes from, the exit code (0: left, everything sent).
  */
@@ -10,25 +10,35 @@ import { paintFor } from './chat-format.ts';
 import { openScreen, type Screen } from './chat-screen.ts';
 import { ChatSession, explain } from './chat-session.ts';
 import { defaultUrl, fetchDevToken } from './dev-token.ts';
+import { beginningWith, parseUrls } from './node-urls.ts';
+import { systemTiming } from './timing.ts';
 
-const usage = 'usage: npm run chat -- --user alice --room lobby [--url http://127.0.0.1:3000] [--token T | CHAT_TOKEN=T]';
+const usage =
+  'usage: npm run chat -- --user alice --room lobby [--url http://127.0.0.1:3000[,…] [--node N]] [--token T | CHAT_TOKEN=T]\n' +
+  '  several --url: begins with any of them, or with the Nth; the next one after each failure';
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { user: { type: 'string' }, room: { type: 'string' }, url: { type: 'string' }, token: { type: 'string' } },
+    options: {
+      user: { type: 'string' },
+      room: { type: 'string' },
+      url: { type: 'string', multiple: true },
+      node: { type: 'string' },
+      token: { type: 'string' },
+    },
   });
   const { user, room } = values;
   if (user === undefined || room === undefined) throw new Error(usage);
   if (!isUserId(user)) throw new Error('--user must match [A-Za-z0-9_-]{1,64}');
   if (!isRoomId(room)) throw new Error('--room must match [A-Za-z0-9_-]{1,64}');
-  const urls = (values.url ?? defaultUrl()).split(',').filter((url) => url !== '');
-  const [firstUrl] = urls;
-  if (firstUrl === undefined || !urls.every((url) => URL.canParse(url)))
-    throw new Error('--url must be a URL, or several with commas between');
-  const given = values.token ?? process.env['CHAT_TOKEN'];
-  const token = given ?? (() => firstToken(urls, user));
+  const given = parseUrls(values.url ?? [], defaultUrl());
+  const first = values.node === undefined ? undefined : Number(values.node);
+  if (first !== undefined && !(Number.isInteger(first) && first >= 1 && first <= given.length))
+    throw new Error(`--node must be a whole number from 1 to ${given.length}: which of the --url to begin with`);
+  const urls = beginningWith(given, first === undefined ? Math.floor(systemTiming.random() * given.length) : first - 1);
+  const token = values.token ?? process.env['CHAT_TOKEN'] ?? ((url: string) => fetchDevToken(url, user));
   // The first token is asked for here: a node that is not there is told in one line, before the screen opens.
-  if (typeof token !== 'string') await token();
+  if (typeof token !== 'string') await firstToken(urls, user);
 
   const isColored = process.stdout.isTTY === true && !process.env['NO_COLOR'];
   let screen: Screen | undefined;

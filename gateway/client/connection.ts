@@ -14,13 +14,15 @@ import { backoffMs, type Timing } from './timing.ts';
 import { TokenRefresh } from './token-refresh.ts';
 
 export interface ConnectOptions {
-  /** One node, or several: the next one is tried after each failure. */
-  readonly url: string | readonly string[];
+  /** One node, or several: the first one to begin with, the next one after each failure. */
+  readonly url?: string | readonly string[];
+  /** Several nodes that are as good as each other: one drawn by chance to begin with, so that clients spread; the next one after each failure. */
+  readonly urls?: readonly string[];
   /**
-   * A function is asked again for every attempt, and before the token in use ends: then the connection goes on with the new one.
-   * With a string the connection is closed for good when the token ends.
+   * A function is asked again for every attempt, with the URL that is tried, and before the token in use ends: then the connection goes on
+   * with the new one. With a string the connection is closed for good when the token ends.
    */
-  readonly token: string | (() => Promise<string>);
+  readonly token: string | ((url: string) => Promise<string>);
 }
 
 /** idle: not asked to connect. offline: it will try again in `retryInMs`. closed: it will not, until `connect` is called again. */
@@ -88,8 +90,12 @@ export class Connection {
 
   start(options: ConnectOptions): void {
     this.options = options;
-    this.urls = typeof options.url === 'string' ? [options.url] : options.url;
-    if (this.urls.length === 0) throw new ChatError('INVALID', 'url: at least one is needed', false);
+    const { url, urls = [] } = options;
+    const known = this.urls;
+    this.urls = url === undefined ? urls : typeof url === 'string' ? [url] : url;
+    if (this.urls.length === 0) throw new ChatError('INVALID', 'url or urls: at least one is needed', false);
+    // Whoever connects again with the same list goes on with the node that was good.
+    if (url === undefined && String(known) !== String(urls)) this.urlIndex = Math.floor(this.timing.random() * urls.length);
     this.urlIndex %= this.urls.length;
     this.attempts = 0;
     this.attempt();
@@ -147,7 +153,7 @@ export class Connection {
 
   private async askToken(): Promise<string> {
     const token = this.options?.token ?? '';
-    return typeof token === 'string' ? token : token();
+    return typeof token === 'string' ? token : token(this.urls[this.urlIndex] as string);
   }
 
   private dial(url: string, auth: HandshakeAuth): void {

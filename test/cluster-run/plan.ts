@@ -102,15 +102,13 @@ export function closingTable(rows: readonly Row[], ports: Ports, hasBalancer: bo
   // Commands look at port 3000 unless they are told otherwise.
   const entry = hasBalancer ? (ports.balancer === 3000 ? '' : ` --url ${urlOf(ports.balancer)}`) : ` --url ${nodes}`;
   const tokenUrl = hasBalancer ? entry : ` --url ${urlOf(ports.nodes[0] ?? 0)}`;
-  // Begins with another node than the first.
-  const turned = [...ports.nodes.slice(-1), ...ports.nodes.slice(0, -1)].map(urlOf).join(',');
   return [
     `The cluster is up: ${hasBalancer ? urlOf(ports.balancer) : nodes}`,
     ...lines,
     '',
     'Next, in other terminals:',
     `  npm run chat -- --user alice --room lobby${entry}`,
-    `  npm run chat -- --user bob --room lobby --url ${turned}`,
+    `  npm run chat -- --user bob --room lobby --url ${nodes} --node ${ports.nodes.length}`,
     `  npm run token -- carol${tokenUrl}`,
     `  npm run replay -- test/support/transcripts/*.gz --url ${nodes}`,
   ].join('\n');

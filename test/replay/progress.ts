@@ -66,3 +66,10 @@ export function verdictTable(played: readonly Played[]): string {
       .trimEnd();
   return [head, ...rows].map(line).join('\n');
 }
+
+/** The rate that was asked for beside the one that was reached: more than conversations and machine allow cannot be had by asking. */
+export function rateLine(askedPerSecond: number, reachedPerSecond: number): string {
+  const told = `${askedPerSecond} lines/s asked for, ${reachedPerSecond.toFixed(0)} reached`;
+  if (reachedPerSecond >= askedPerSecond * 0.95) return told;
+  return `${told}: lines wait for acks, for what they answer and for their speaker's last one; more rooms at once (--parallel) allow more`;
+}

@@ -20,6 +20,9 @@ export class Stats {
   outages = 0;
   recoveryMsMax = 0;
   progressMs: number;
+  private lines = 0;
+  private firstMs: number | undefined;
+  private lastMs = 0;
   private readonly away = new Set<object>();
   private possibleMs: number | undefined;
 
@@ -30,6 +33,20 @@ export class Stats {
 
   get awayCount(): number {
     return this.away.size;
+  }
+
+  /** A line was begun in its turn. */
+  started(): void {
+    const nowMs = this.timing.nowMs();
+    this.firstMs ??= nowMs;
+    this.lastMs = nowMs;
+    this.lines += 1;
+  }
+
+  /** From the first line's begin to the last one's; 0 for less than two lines. */
+  get linesPerSecond(): number {
+    const { firstMs = 0, lastMs, lines } = this;
+    return lines < 2 || lastMs === firstMs ? 0 : ((lines - 1) * 1_000) / (lastMs - firstMs);
   }
 
   /** Something went forward: the run is not stuck. */

@@ -28,7 +28,7 @@ export interface StubFaults {
 const pageEntries = 100;
 
 export class StubNode {
-  readonly logs = new Map<string, WireEntry[]>();
+  readonly logs: Map<string, WireEntry[]>;
   readonly faults: StubFaults = {};
   /** Every command that arrived, in order. */
   readonly heard: { readonly event: string; readonly payload: Payload; readonly user: string }[] = [];
@@ -39,8 +39,10 @@ export class StubNode {
   private readonly tcp = new Set<TcpSocket>();
   private readonly readers = new Map<string, Map<Socket, string>>();
 
-  constructor(port = 0) {
+  /** `logs`: those of another one, as nodes on one store have them. What is written through the other is read, but not told of. */
+  constructor(port = 0, logs = new Map<string, WireEntry[]>()) {
     this.port = port;
+    this.logs = logs;
   }
 
   get url(): string {

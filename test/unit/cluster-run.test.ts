@@ -111,11 +111,11 @@ describe('the plan', () => {
     const rows = [{ what: 'node-1', address: 'http://127.0.0.1:3001', note: 'pid 7' }];
     expect(closingTable(rows, ports, true)).toContain('npm run chat -- --user alice --room lobby\n');
     expect(closingTable(rows, ports, true)).toContain(
-      '--user bob --room lobby --url http://127.0.0.1:3003,http://127.0.0.1:3001,http://127.0.0.1:3002',
+      '--user bob --room lobby --url http://127.0.0.1:3001,http://127.0.0.1:3002,http://127.0.0.1:3003 --node 3\n',
     );
     const alone = closingTable(rows, portsFrom(4000, 1), false);
     expect(alone).toContain('npm run token -- carol --url http://127.0.0.1:4001');
-    expect(alone).toContain('--user bob --room lobby --url http://127.0.0.1:4001\n');
+    expect(alone).toContain('--user bob --room lobby --url http://127.0.0.1:4001 --node 1\n');
   });
 });
 
