@@ -18,6 +18,8 @@ import { bodyBytesMax, headerBytesMax } from '../gateway/http.ts';
 import { depthMax, valuesMax } from '../gateway/payload-guard.ts';
 import { packetBytesMax } from '../gateway/server.ts';
 import { asksInFlightMax } from './ask.ts';
+import { nodesMax } from './cluster/cluster-view-redis.ts';
+import { redisInFlightMax } from './cluster/redis-connection.ts';
 import { lineBytesMax } from './log-line.ts';
 import type { MetricName } from './metric-table.ts';
 import { olderLineBytesMax } from './state/older-lines.ts';
@@ -228,6 +230,16 @@ export const bounds = {
     bound: setting('presenceUsersMax'),
     whenFull: 'presence:watch of further users is refused; who connects is not',
     seenIn: 'playhouse_presence_users',
+  },
+  'Calls to Redis': {
+    bound: count(redisInFlightMax, 'under way'),
+    whenFull: 'refused at once; whoever asked goes on without Redis',
+    seenIn: 'playhouse_redis_calls_in_flight',
+  },
+  'Nodes known by Redis': {
+    bound: count(nodesMax, 'nodes'),
+    whenFull: 'further ones are not seen and not linked to; chat reaches them by the store',
+    seenIn: 'playhouse_cluster_nodes',
   },
   'Questions between actors': { bound: count(asksInFlightMax, 'in flight'), whenFull: 'the asker is told BUSY' },
   Revocations: { bound: count(revocationsMax, 'in force'), whenFull: 'refused, with the advice to revoke everybody' },

@@ -53,6 +53,20 @@ export const metricTable = {
   playhouse_link_waiting: { type: 'gauge', meaning: 'Sessions and watches the state server was not told of yet.' },
   playhouse_presence_users: { type: 'gauge', meaning: 'Users who are here or watched from here. Bound: CHAT_PRESENCE_USERS_MAX.' },
   playhouse_presence_watches: { type: 'gauge', meaning: 'Users watched, counted once for each connection that does.' },
+  // ---- Redis ----
+  playhouse_redis_up: { type: 'gauge', meaning: '1 while Redis answers. 0 without one, too: chat does not need it.' },
+  playhouse_redis_calls_in_flight: { type: 'gauge', meaning: 'Calls to Redis under way. Bound: 1,000.' },
+  playhouse_redis_calls_total: {
+    type: 'counter',
+    labels: ['outcome'],
+    meaning: 'Calls to Redis: ok, failed, or refused at once (not connected, resting after failures, too many).',
+  },
+  playhouse_redis_bad_values_total: {
+    type: 'counter',
+    labels: ['kind'],
+    meaning: 'Values in Redis that were forged or malformed and were ignored. Above 0: somebody else writes there.',
+  },
+  playhouse_cluster_nodes: { type: 'gauge', meaning: 'Nodes known to live, this one included.' },
   // ---- connections ----
   playhouse_connections: { type: 'gauge', meaning: 'Connections with a session. Bound: CHAT_CONNECTIONS_MAX.' },
   playhouse_sessions: { type: 'gauge', meaning: 'Session actors; more than connections only while some end.' },

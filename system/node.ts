@@ -26,6 +26,7 @@ import { LoopLoad } from './loop-load.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { Metrics } from './metrics.ts';
 import { tellNode, tellProcess } from './node-metrics.ts';
+import { openNodeRedis } from './node-redis.ts';
 import { type NodeState, openNodeState } from './node-state.ts';
 import type { StateLink } from './state/state-link.ts';
 import { stopSteps } from './stop-steps.ts';
@@ -84,6 +85,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const store = { ...opened, log: measuredRoomLog(opened.log, metrics, clock) };
     const wire = options.parts?.wire ?? createMemoryWireHub().join(incarnation);
     undo.unshift(() => wire.close());
+    const shared = await openNodeRedis(config, { incarnation, clock, log, health, metrics });
+    undo.unshift(() => shared.close());
     const given = options.parts?.link;
     const state = given ? stateOf(given) : await openNodeState(config, { incarnation, clock, log });
     undo.unshift(() => state.drain(goodbyeMs));
@@ -134,7 +137,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     });
     lifecycle.enter('up');
     const { gateway } = guardian;
-    const parts = { server, gateway, actors: system, wire, presence: state, measuring: [load, watch], revocations, store };
+    const parts = { server, gateway, actors: system, wire, presence: state, shared, measuring: [load, watch], revocations, store };
     const steps = stopSteps(parts, config.drainDeadlineMs);
     let stopping: Promise<boolean> | undefined;
     return {

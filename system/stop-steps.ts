@@ -17,13 +17,15 @@ export interface StopParts {
   readonly actors: { stop(deadlineMs: number): Promise<void> };
   readonly wire: { close(): Promise<void> };
   readonly presence: { drain(deadlineMs: number): Promise<unknown> };
+  /** What other nodes see of this one. */
+  readonly shared: { close(): Promise<void> };
   readonly measuring: readonly { stop: Task }[];
   readonly revocations: { stop: Task };
   readonly store: { close(): Promise<void> };
 }
 
 export function stopSteps(parts: StopParts, deadlineMs: number): readonly StopStep[] {
-  const { server, gateway, actors, wire, presence, measuring, revocations, store } = parts;
+  const { server, gateway, actors, wire, presence, shared, measuring, revocations, store } = parts;
   const actorsMs = deadlineMs / 2;
   const socketsMs = deadlineMs / 4;
   return [
@@ -33,6 +35,7 @@ export function stopSteps(parts: StopParts, deadlineMs: number): readonly StopSt
     { name: 'close sockets', deadlineMs: socketsMs, run: () => server.close(socketsMs - 100) },
     { name: 'flush wire', deadlineMs: 2_000, run: () => wire.close() },
     { name: 'presence says goodbye', deadlineMs: 1_500, run: () => presence.drain(1_000) },
+    { name: 'leave the cluster', deadlineMs: 2_500, run: () => shared.close() },
     {
       name: 'stop measuring',
       deadlineMs: 100,

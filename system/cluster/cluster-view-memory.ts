@@ -19,6 +19,7 @@ export function createMemoryClusterHub(): MemoryClusterHub {
   return {
     join() {
       let self: Incarnation | undefined;
+      let isClosed = false;
       const own = new Set<() => void>();
       return {
         description: 'this process only',
@@ -35,11 +36,13 @@ export function createMemoryClusterHub(): MemoryClusterHub {
           };
         },
         announce(node) {
+          if (isClosed) return;
           self = node.incarnation;
           nodes.set(node.incarnation, node);
           tellAll();
         },
         async close() {
+          isClosed = true;
           for (const each of own) listeners.delete(each);
           own.clear();
           if (self !== undefined && nodes.delete(self)) tellAll();

@@ -50,6 +50,11 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
     'unit/outbox.test.ts',
     'cuts a client that asks without reading at four times the bound',
   ],
+  'Calls to Redis': [
+    'integration/redis-connection.test.ts',
+    'refuses the call over the bound at once, and takes another when one has ended',
+  ],
+  'Nodes known by Redis': ['contract/cluster-view-redis.test.ts', 'sees so many nodes and says once that there are more'],
   'Commands of one connection': ['integration/gateway-delivery.test.ts', 'limits the rate per connection, and ends a flood'],
   'Commands of one user': ['integration/admission.test.ts', 'of all connections of a user share one rate'],
   'Commands from one address': ['unit/admission.test.ts', 'gives all connections of a user one rate and all of an address another'],
