@@ -11,6 +11,20 @@ export const limitSettings = {
     max: 1_000_000,
     description: 'Largest text of a message, in UTF-8. Above: PAYLOAD_TOO_LARGE.',
   }),
+  fileBytesMax: integer({
+    default: 10_485_760,
+    unit: 'bytes',
+    min: 1,
+    max: 1_073_741_824,
+    description: 'Largest file that may be uploaded. Above: PAYLOAD_TOO_LARGE.',
+  }),
+  uploadTimeoutMs: integer({
+    default: 120_000,
+    unit: 'milliseconds',
+    min: 1_000,
+    max: 3_600_000,
+    description: 'Longest time for the whole of an upload to come. Above: its connection is cut and nothing of it is kept.',
+  }),
   outboxBytesMax: integer({
     default: 65_536,
     unit: 'bytes',

@@ -7,6 +7,7 @@
  */
 import { createServer, type Server } from 'node:http';
 import { type FastifyError, type FastifyInstance, fastify } from 'fastify';
+import type { Clock } from '../system/clock.ts';
 import { refuse } from '../system/errors.ts';
 import type { Logger } from '../system/logger.ts';
 import type { Metrics } from '../system/metrics.ts';
@@ -24,7 +25,8 @@ export interface HttpOptions extends OperateOptions, ApiOptions, GuardOptions {
   readonly devTokens?: TokenSigner;
   readonly originRule: OriginRule;
   /** More routes: files, a web page. */
-  readonly routes?: (app: FastifyInstance) => void;
+  readonly routes?: (app: FastifyInstance, edge: Pick<ApiOptions, 'userCommands'>) => void;
+  readonly clock: Pick<Clock, 'after'>;
   readonly log: Logger;
 }
 export interface HttpApp {
@@ -34,6 +36,7 @@ export interface HttpApp {
 
 /** All headers of a request within this time, else 408: a slow sender must not hold a connection. */
 const headersTimeoutMs = 10_000;
+/** The whole of a request, unless its route takes longer ones (`isSlow`, which looks after itself): else it is cut. */
 const requestTimeoutMs = 30_000;
 const keepAliveTimeoutMs = 10_000;
 /** Longer headers: 431. */
@@ -68,7 +71,7 @@ export async function createHttpApp(options: HttpOptions): Promise<HttpApp> {
       server = createServer(
         {
           headersTimeout: headersTimeoutMs,
-          requestTimeout: requestTimeoutMs,
+          requestTimeout: 0,
           keepAliveTimeout: keepAliveTimeoutMs,
           maxHeaderSize: headerBytesMax,
         },
@@ -81,6 +84,7 @@ export async function createHttpApp(options: HttpOptions): Promise<HttpApp> {
     // A route that serves a page brings its own policy.
     for (const [name, value] of Object.entries(securityHeaders)) if (!reply.hasHeader(name)) reply.header(name, value);
   });
+  addRequestTimeout(app, options.clock);
   addCors(app, options.originRule);
   countAnswers(app, options.metrics);
   addTokenGuard(app, options);
@@ -90,10 +94,27 @@ export async function createHttpApp(options: HttpOptions): Promise<HttpApp> {
   addOperatorRoutes(app, options);
   addApi(app, options);
   if (options.devTokens) addDevTokens(app, options.devTokens, options.originRule);
-  options.routes?.(app);
+  options.routes?.(app, options);
   await app.ready();
   if (server === undefined) throw new TypeError('fastify did not ask for a server');
   return { app, server };
+}
+
+/** Node's own timeout is one for all routes. What has no body is there when its headers are. */
+function addRequestTimeout(app: FastifyInstance, clock: Pick<Clock, 'after'>): void {
+  app.addHook('onRequest', async ({ raw, headers, routeOptions }) => {
+    const hasBody = headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+    if (!hasBody || routeOptions.config.isSlow) return;
+    const cancel = clock.after(requestTimeoutMs, () => raw.destroy());
+    raw.once('end', cancel);
+    raw.once('close', cancel);
+  });
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    readonly isSlow?: boolean;
+  }
 }
 
 const statusClasses = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;

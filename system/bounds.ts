@@ -14,12 +14,14 @@ import { typistsWaitingMax } from '../actors/room-typing.ts';
 import { sessionMailboxMax } from '../actors/session.ts';
 import { type Field, settings, variableOf } from '../config/schema.ts';
 import { keysBeside } from '../gateway/admission.ts';
+import { downloadsMax, downloadsPerUserMax, uploadsMax, uploadsPerUserMax } from '../gateway/files.ts';
 import { bodyBytesMax, headerBytesMax } from '../gateway/http.ts';
 import { depthMax, valuesMax } from '../gateway/payload-guard.ts';
 import { packetBytesMax } from '../gateway/server.ts';
 import { asksInFlightMax } from './ask.ts';
 import { nodesMax } from './cluster/cluster-view-redis.ts';
 import { redisInFlightMax } from './cluster/redis-connection.ts';
+import { deletionsWaitingMax } from './files/file-collector.ts';
 import { lineBytesMax } from './log-line.ts';
 import type { MetricName } from './metric-table.ts';
 import { olderLineBytesMax } from './state/older-lines.ts';
@@ -169,6 +171,26 @@ export const bounds = {
     bound: `${kB(headerBytesMax)} of headers, ${kB(bodyBytesMax)} of body`,
     whenFull: '431, 413',
     seenIn: 'playhouse_http_requests_total',
+  },
+  'One file': {
+    bound: `${setting('fileBytesMax')} bytes, within ${setting('uploadTimeoutMs')} ms`,
+    whenFull: 'PAYLOAD_TOO_LARGE; too slow: cut; nothing of it is kept',
+    seenIn: 'playhouse_file_bytes_total',
+  },
+  'Uploads at once': {
+    bound: `${uploadsPerUserMax} of one user, ${uploadsMax} on the node`,
+    whenFull: 'RATE_LIMITED for the user, BUSY on the node, before a byte is taken',
+    seenIn: 'playhouse_transfers',
+  },
+  'Downloads at once': {
+    bound: `${downloadsPerUserMax} of one user, ${downloadsMax} on the node`,
+    whenFull: 'RATE_LIMITED for the user, BUSY on the node; one that is not read for 30 s is cut',
+    seenIn: 'playhouse_transfers',
+  },
+  'Deleted files whose bytes wait to go': {
+    bound: count(deletionsWaitingMax, 'files'),
+    whenFull: 'their bytes go with the next round of the collector; nobody gets them meanwhile',
+    seenIn: 'playhouse_files_collected_total',
   },
   'Users watched': { bound: setting('presenceWatchesMax'), whenFull: 'presence:watch is refused', seenIn: 'playhouse_presence_watches' },
   'Changes the state server was not told of': {

@@ -25,6 +25,7 @@ function banner(config: Config, node: RunningNode): string {
     `Playhouse is up: ${node.url}`,
     `  node      ${config.nodeId} (${node.incarnation})`,
     `  store     ${node.description.store}`,
+    `  files     ${node.description.files}`,
     `  wire      ${node.description.wire}`,
     `  presence  ${node.description.presence}`,
     `  tokens    ${tokens}`,

@@ -105,6 +105,18 @@ export const metricTable = {
     labels: ['status'],
     meaning: 'HTTP requests answered, by class of status (2xx, 4xx …).',
   },
+  playhouse_transfers: { type: 'gauge', labels: ['kind'], meaning: 'Files under way: upload (bound 64), download (bound 128).' },
+  playhouse_transfers_refused_total: {
+    type: 'counter',
+    labels: ['kind'],
+    meaning: 'Uploads and downloads refused because too many were under way, of one user or on the node.',
+  },
+  playhouse_file_bytes_total: { type: 'counter', labels: ['direction'], meaning: 'Bytes of files taken (in) and given (out).' },
+  playhouse_files_collected_total: {
+    type: 'counter',
+    labels: ['why'],
+    meaning: 'Files removed: deleted (their entry was deleted), orphan (their entry never came to be).',
+  },
   // ---- rooms ----
   playhouse_rooms_active: { type: 'gauge', meaning: 'Room actors. Bound: CHAT_ROOMS_ACTIVE_MAX.' },
   playhouse_readers: { type: 'gauge', meaning: 'Rooms open on connections, counted once for each.' },

@@ -18,6 +18,7 @@ import { createTokenSigner, createTokenVerifier, type TokenSigner } from '../gat
 import { type ActorSystem, createActorSystem } from './actor.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { devSecret } from './dev-secret.ts';
+import type { FileStore } from './files/file-store.ts';
 import { Health, type PartState } from './health.ts';
 import { type Cid, type Incarnation, type NodeId, newIncarnation } from './ids.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -25,6 +26,7 @@ import type { Logger } from './logger.ts';
 import { LoopLoad } from './loop-load.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { Metrics } from './metrics.ts';
+import { openNodeFiles } from './node-files.ts';
 import { tellNode, tellProcess } from './node-metrics.ts';
 import { openNodeRedis } from './node-redis.ts';
 import { type NodeState, openNodeState } from './node-state.ts';
@@ -55,7 +57,7 @@ export interface RunningNode {
   readonly url: string;
   readonly incarnation: Incarnation;
   /** What it runs on, for the start banner. */
-  readonly description: { readonly store: string; readonly wire: string; readonly presence: string };
+  readonly description: { readonly store: string; readonly files: string; readonly wire: string; readonly presence: string };
   /** Stops in order; resolves to whether every step finished in time. Idempotent. */
   stop(): Promise<boolean>;
 }
@@ -68,7 +70,13 @@ export interface NodeOptions {
   /** The node cannot go on (an actor failed for good): it is to be stopped and the process to end with 1. */
   readonly onFatal: (reason: string) => void;
   /** Other parts than the configured ones, for tests of several nodes in one process. `sharedLog`: others append to the store too. */
-  readonly parts?: { readonly store: RoomStore; readonly wire: Wire; readonly sharedLog: boolean; readonly link?: StateLink };
+  readonly parts?: {
+    readonly store: RoomStore;
+    readonly wire: Wire;
+    readonly sharedLog: boolean;
+    readonly link?: StateLink;
+    readonly files?: FileStore;
+  };
 }
 
 export const incarnationOf = (config: Config): Incarnation => newIncarnation(config.nodeId as NodeId);
@@ -82,7 +90,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const health = new Health();
     const opened = options.parts?.store ?? (await openStore(config, clock, log, health));
     undo.unshift(() => opened.close());
-    const store = { ...opened, log: measuredRoomLog(opened.log, metrics, clock) };
+    const files = await openNodeFiles(options, { log: measuredRoomLog(opened.log, metrics, clock), clock, metrics });
+    undo.unshift(() => files.close());
+    const store = { ...opened, log: files.log, ...files.closedWith(opened) };
     const wire = options.parts?.wire ?? createMemoryWireHub().join(incarnation);
     undo.unshift(() => wire.close());
     const shared = await openNodeRedis(config, { incarnation, clock, log, health, metrics });
@@ -126,7 +136,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       supervision: system.supervision,
       verifier,
       ...(devTokens && { devTokens }),
-      routes: (app) => addRevocations(app, { verifier, revocations, log }),
+      routes(app, { userCommands }) {
+        addRevocations(app, { verifier, revocations, log });
+        files.addRoutes(app, guardian.rooms, { verifier, userCommands });
+      },
       read: (user, command) => guardian.reads.ask(user, command),
       readiness: () => health.readiness(),
       metrics,
@@ -143,7 +156,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     return {
       url: server.url,
       incarnation,
-      description: { store: store.description, wire: wire.description, presence: state.description },
+      description: { store: store.description, files: files.description, wire: wire.description, presence: state.description },
       stop: () => {
         stopping ??= lifecycle.stop(steps);
         return stopping;

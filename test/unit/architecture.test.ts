@@ -120,6 +120,7 @@ const table: readonly Row[] = [
       'ws',
       'fastify',
       '@fastify/*',
+      'file-type',
       'jsonwebtoken',
       'gateway/**',
       'actors/**',

@@ -80,6 +80,10 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
   'One text': ['integration/gateway-input.test.ts', 'says PAYLOAD_TOO_LARGE with the limit to an honest mistake of 17 kB'],
   'One payload': ['unit/client-protocol.test.ts', 'bounds the number of values, wherever they are'],
   'One HTTP request': ['integration/bounds.test.ts', 'too many headers are 431, too large a body is 413'],
+  'One file': ['integration/file-attacks.test.ts', 'that never ends is cut at the limit, however it is sent'],
+  'Uploads at once': ['integration/file-attacks.test.ts', 'of one user are four; the fifth is RATE_LIMITED until one is done'],
+  'Downloads at once': ['unit/transfer-gate.test.ts', 'lets in so many of one user and so many on the node, and says which is full'],
+  'Deleted files whose bytes wait to go': ['unit/file-collector.test.ts', 'lets so many deletions wait, and leaves more to the next round'],
   'Users watched': ['unit/presence.test.ts', 'beyond the bounds of the node is refused and the one before stays'],
   'Users known': ['unit/presence.test.ts', 'beyond the bounds of the node is refused and the one before stays'],
   'Changes the state server was not told of': [

@@ -53,6 +53,8 @@ describe('the defaults', () => {
       pingIntervalMs: 8_000,
       pingTimeoutMs: 6_000,
       textBytesMax: 16_384,
+      fileBytesMax: 10_485_760,
+      uploadTimeoutMs: 120_000,
       outboxBytesMax: 65_536,
       outboxFramesMax: 512,
       slowConsumerMs: 30_000,

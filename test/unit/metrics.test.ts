@@ -24,7 +24,7 @@ describe('the table', () => {
   });
 
   it('has no label whose values a client could choose or that grow without bound', () => {
-    const bounded = ['version', 'node', 'part', 'ev', 'mode', 'code', 'event', 'status', 'outcome', 'read', 'kind'];
+    const bounded = ['version', 'node', 'part', 'ev', 'mode', 'code', 'event', 'status', 'outcome', 'read', 'kind', 'direction', 'why'];
     for (const [name, { labels = [] }] of rows) for (const label of labels) expect(bounded, `${name} ${label}`).toContain(label);
   });
 });
