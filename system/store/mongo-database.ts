@@ -9,8 +9,8 @@ import mongoose, { type mongo } from 'mongoose';
 import type { Clock } from '../clock.ts';
 import { Fault } from '../errors.ts';
 import type { EntryRow } from './entry-mongo.ts';
-import type { RevocationDocument, UserRoomDocument } from './mongo-documents.ts';
-import { collectionNames, createIndexes, indexMistakes } from './mongo-indexes.ts';
+import type { MoveDocument, RevocationDocument, UserRoomDocument } from './mongo-documents.ts';
+import { collectionNames, createIndexes, indexMistakes, movingId } from './mongo-indexes.ts';
 
 export interface MongoOptions {
   readonly url: string;
@@ -54,6 +54,7 @@ export class MongoDatabase {
   readonly entries: mongo.Collection<EntryRow>;
   readonly userRooms: mongo.Collection<UserRoomDocument>;
   readonly revocations: mongo.Collection<RevocationDocument>;
+  readonly moves: mongo.Collection<MoveDocument>;
   readonly client: mongo.MongoClient;
   readonly db: mongo.Db;
   readonly clock: Clock;
@@ -72,6 +73,7 @@ export class MongoDatabase {
     this.entries = db.collection(collectionNames.entries);
     this.userRooms = db.collection(collectionNames.userRooms);
     this.revocations = db.collection(collectionNames.revocations);
+    this.moves = db.collection(collectionNames.moves);
   }
 
   /** What a call rejects with after `endCalls`. */
@@ -141,13 +143,27 @@ export async function connectMongo(options: MongoOptions): Promise<MongoDatabase
 /** Connects for serving. Rejects with a Fault when the server or an index is not as the promises need it. */
 export async function openMongo(options: MongoOptions): Promise<MongoDatabase> {
   const database = await connectMongo(options);
-  const mistakes = await indexMistakes(database.db);
-  if (mistakes.length === 0) return database;
-  await database.close();
-  throw new Fault('STORE_INDEX', `the index of ${mistakes.join('; of ')}; make it with: npm run migrate`);
+  try {
+    await assertComplete(database);
+    return database;
+  } catch (error) {
+    await database.close();
+    throw error instanceof Fault ? error : new Fault('STORE_UNREACHABLE', `MongoDB did not answer: ${wordsOf(error)}`, error);
+  }
 }
 
 export const migrateMongo = (database: MongoDatabase): Promise<void> => createIndexes(database.db);
+
+async function assertComplete({ db, moves }: MongoDatabase): Promise<void> {
+  const mistakes = await indexMistakes(db);
+  if (mistakes.length > 0) throw new Fault('STORE_INDEX', `the index of ${mistakes.join('; of ')}; make it with: npm run migrate`);
+  const moving = await moves.findOne({ _id: movingId });
+  if (!moving) return;
+  throw new Fault(
+    'STORE_MOVING',
+    `an embedded log (${moving.from}) is being moved into this database and not all of it is here; go on with: npm run migrate -- --from ${moving.from}, or drop the database`,
+  );
+}
 
 async function assertServer(database: MongoDatabase, allowUnsafe: boolean): Promise<void> {
   const { db } = database;

@@ -22,3 +22,11 @@ export interface RevocationDocument {
   endsAtMs?: number;
   added: number;
 }
+
+/** A move into this database that has not ended. */
+export interface MoveDocument {
+  _id: string;
+  /** For people: the folder. */
+  from: string;
+  atMs: number;
+}

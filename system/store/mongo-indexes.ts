@@ -6,7 +6,9 @@
  */
 import type { mongo } from 'mongoose';
 
-export const collectionNames = { entries: 'entries', userRooms: 'user_rooms', revocations: 'revocations' } as const;
+export const collectionNames = { entries: 'entries', userRooms: 'user_rooms', revocations: 'revocations', moves: 'moves' } as const;
+/** The one document of `moves`: there while an embedded log is moved into this database and not all of it is here. */
+export const movingId = 'moving';
 
 interface IndexRow {
   readonly collection: string;
