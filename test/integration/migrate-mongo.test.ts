@@ -166,7 +166,7 @@ describe.skipIf(url === '')('npm run migrate -- --from (needs PLAYHOUSE_TEST_MON
   });
 
   it('goes on after kill -9 in the middle, doubles nothing, and lets no node start meanwhile', { timeout: 120_000 }, async () => {
-    const lengths = { long: 30_000, ...Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`room-${i}`, 200])) };
+    const lengths = { long: 15_000, ...Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`room-${i}`, 200])) };
     const dir = await written(lengths);
     const { database, mongoUrl } = await target();
     const killed = startMigrate(mongoUrl, '--from', dir);
@@ -174,7 +174,7 @@ describe.skipIf(url === '')('npm run migrate -- --from (needs PLAYHOUSE_TEST_MON
     killed.child.kill('SIGKILL');
     expect((await killed.ended).said).not.toContain('all the same');
     const part = await database.entries.countDocuments();
-    expect(part).toBeLessThan(50_000);
+    expect(part).toBeLessThan(25_000);
     expect(await database.moves.countDocuments({ _id: movingId })).toBe(1);
     const node = new NodeProcess({ CHAT_MONGO_URL: mongoUrl, CHAT_DATA_DIR: folder(), CHAT_JWT_SECRET: testSecret });
     const refused = await node.run();
@@ -187,16 +187,16 @@ describe.skipIf(url === '')('npm run migrate -- --from (needs PLAYHOUSE_TEST_MON
     expect(await stopped.ended).toMatchObject({ code: 130, said: expect.stringContaining('the same command goes on from here') });
 
     const done = await migrate(mongoUrl, '--from', dir);
-    expect(done, done.said).toMatchObject({ code: 0, said: expect.stringContaining('all the same: 101 rooms, 50000 entries') });
+    expect(done, done.said).toMatchObject({ code: 0, said: expect.stringContaining('all the same: 51 rooms, 25000 entries') });
     expect(Number(/\((\d+) were there\)/.exec(done.said)?.[1])).toBeGreaterThan(part);
-    expect(await database.entries.countDocuments()).toBe(50_000);
+    expect(await database.entries.countDocuments()).toBe(25_000);
     expect(await database.moves.countDocuments()).toBe(0);
     const store = await openMongo(database);
     const heads = await store.log.heads(Object.keys(lengths).map(room));
     expect(heads.map(({ seq }) => seq)).toEqual(Object.values(lengths));
     await store.close();
     const nothingLeft = await migrate(mongoUrl, '--from', dir);
-    expect(nothingLeft).toMatchObject({ code: 0, said: expect.stringContaining('50000 entries (50000 were there)') });
+    expect(nothingLeft).toMatchObject({ code: 0, said: expect.stringContaining('25000 entries (25000 were there)') });
   });
 
   it('writes nothing where a room is there with other content or has gone on, and names it', { timeout: 60_000 }, async () => {
