@@ -62,7 +62,7 @@ class HeadPoll {
       case 'headPoll.polled':
         for (const [index, room] of msg.rooms.entries()) {
           const head = msg.heads[index];
-          if (head) this.deps.rooms.onHead(room, head.seq);
+          if (head) this.deps.rooms.onHead(room, head.seq, true);
         }
         return this.ask(state, ctx);
     }

@@ -41,7 +41,7 @@ export type RoomCommand =
   /** The reader's sink has room again. */
   | { readonly type: 'room.readerReady'; readonly reader: ReaderId }
   | { readonly type: 'room.event'; readonly entries: readonly Entry[] }
-  | { readonly type: 'room.hint'; readonly seq: number }
+  | { readonly type: 'room.hint'; readonly seq: number; readonly isAlone?: boolean }
   /** From another node. */
   | { readonly type: 'room.signal'; readonly signal: RoomSignal }
   /** Say so to the owner when idle, without waiting for the idle time. */

@@ -23,12 +23,17 @@ interface WaitingAsk {
   isCovered: boolean;
 }
 
+/** Short, and yet long enough that entries which come together are read together. */
+const aloneMs = 10;
+
 export class RoomDelivery {
   private readonly stream: RoomStream;
   private readonly cursors: RoomCursors;
   private readonly settings: RoomSettings;
   private readonly counters: RoomCounters;
   private gapFromHint = false;
+  /** What is missing comes by no other way than by reading it. */
+  private isGapAlone = false;
   private isCatchingUp = false;
   private catchUpRetryMs: number | undefined;
   private asks: WaitingAsk[] = [];
@@ -62,6 +67,11 @@ export class RoomDelivery {
     return this.cursors.size === 0 && this.asks.length === 0 && !this.isCatchingUp;
   }
 
+  /** Before something that is missing is read: long enough for what comes another way, or for more of the same to be read with it. */
+  private get gapWaitMs(): number {
+    return this.isGapAlone ? Math.min(aloneMs, this.settings.gapMs) : this.settings.gapMs;
+  }
+
   begin(head: Pick<Head, 'seq' | 'n'>): void {
     this.stream.begin(head);
   }
@@ -69,7 +79,7 @@ export class RoomDelivery {
   wakeAtMs(): number | undefined {
     const times: number[] = [];
     if (this.stream.gapSinceMs !== undefined && !this.isCatchingUp && this.cursors.size > 0) {
-      times.push(Math.max(this.stream.gapSinceMs + this.settings.gapMs, this.catchUpRetryMs ?? 0));
+      times.push(Math.max(this.stream.gapSinceMs + this.gapWaitMs, this.catchUpRetryMs ?? 0));
     }
     if (this.asks[0]) times.push(this.asks[0].deadlineMs);
     if (this.asks.length > 0 && this.catchUpRetryMs !== undefined) times.push(this.catchUpRetryMs);
@@ -81,6 +91,7 @@ export class RoomDelivery {
     switch (input.type) {
       case 'hint':
         this.gapFromHint = !this.stream.hasEarly;
+        this.isGapAlone ||= input.isAlone === true && !this.stream.hasEarly;
         this.stream.noteSeen(input.seq, nowMs);
         return;
       case 'open':
@@ -161,6 +172,7 @@ export class RoomDelivery {
       out.push({ type: 'note', event: 'gap.repair', count });
     }
     this.gapFromHint = false;
+    this.isGapAlone = false;
     if (count < this.settings.readEntriesMax) {
       for (const waiting of this.asks) waiting.looked ||= waiting.isCovered;
       if (this.stream.gapSinceMs !== undefined) this.stream.gapSinceMs = nowMs; // Not there yet: look again after gapMs.
@@ -175,7 +187,7 @@ export class RoomDelivery {
   pump(nowMs: number, context: DeliveryContext, appendHeadSeq: number, out: RoomEffect[]): void {
     this.admitAsks(nowMs, context, appendHeadSeq, out);
     this.cursors.advanceAll(nowMs, context, out);
-    const isGapDue = this.stream.gapSinceMs !== undefined && this.cursors.size > 0 && nowMs >= this.stream.gapSinceMs + this.settings.gapMs;
+    const isGapDue = this.stream.gapSinceMs !== undefined && this.cursors.size > 0 && nowMs >= this.stream.gapSinceMs + this.gapWaitMs;
     if (isGapDue) this.catchUp(nowMs, appendHeadSeq, out);
   }
 

@@ -206,7 +206,8 @@ export type RoomInput =
 /** Inputs of the reader side alone. */
 export type DeliveryInput =
   /** From the store's tail or the head poll: the room has at least this seq. */
-  | { readonly type: 'hint'; readonly seq: number }
+  /** `isAlone`: no event will bring it, only a read. */
+  | { readonly type: 'hint'; readonly seq: number; readonly isAlone?: boolean }
   | {
       readonly type: 'open';
       readonly key: number;

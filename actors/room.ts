@@ -112,7 +112,7 @@ class RoomActor {
         state.inputs.push(this.eventInput(msg.entries));
         return state;
       case 'room.hint':
-        if (msg.seq > state.machine.headSeq) state.inputs.push({ type: 'hint', seq: msg.seq });
+        if (msg.seq > state.machine.headSeq) state.inputs.push({ type: 'hint', seq: msg.seq, isAlone: msg.isAlone === true });
         return state;
       case 'room.signal':
         this.clients.foreign.take(msg.signal, state.machine, ctx.nowMs());

@@ -29,7 +29,8 @@ export interface Rooms {
   sendIfActive(room: RoomId, command: RoomCommand): void;
   /** From the wire and the store's tail. */
   onEntries(room: RoomId, entries: readonly Entry[]): void;
-  onHead(room: RoomId, seq: number): void;
+  /** `isAlone`: what is new comes by no event, it has to be read. */
+  onHead(room: RoomId, seq: number, isAlone?: boolean): void;
   onSignal(room: RoomId, signal: RoomSignal): void;
   isActive(room: RoomId): boolean;
   activeCount(): number;
@@ -127,8 +128,8 @@ class RoomsActor implements Rooms {
     this.sendIfActive(room, { type: 'room.event', entries });
   }
 
-  onHead(room: RoomId, seq: number): void {
-    this.sendIfActive(room, { type: 'room.hint', seq });
+  onHead(room: RoomId, seq: number, isAlone = false): void {
+    this.sendIfActive(room, { type: 'room.hint', seq, isAlone });
   }
 
   /** A read mark wakes the room: its user is connected here, perhaps without the room open, and only the room knows its members. */

@@ -286,8 +286,10 @@ function startActors(
     onHint: (room, seq) => rooms.onHead(room, seq),
     onSignal: (room, signal) => rooms.onSignal(room, signal),
   });
+  // Where a wire to other nodes is up, what they stored comes by it in a moment; else it has to be read.
+  const hasWire = config.kafkaBrokers.length > 0 || options.parts !== undefined;
   store.log.tail((room, head) => {
-    rooms.onHead(room, head.seq);
+    rooms.onHead(room, head.seq, !hasWire || wire.health() !== 'up');
     heads.onHead(room, head);
   });
   return guardian;

@@ -168,7 +168,9 @@ export class NodeModel implements NodeSide, Host, LinkTarget {
   }
 
   private hint(room: RoomId, seq: number): void {
-    for (const instance of this.rooms.get(room) ?? []) instance.feed({ type: 'hint', seq });
+    // As on a node whose wire is up or not; in the simulation events may come either way.
+    const isAlone = this.random.int(0, 1) === 0;
+    for (const instance of this.rooms.get(room) ?? []) instance.feed({ type: 'hint', seq, isAlone });
   }
 
   private pollSoon(): void {

@@ -258,6 +258,21 @@ describe('the reader side', () => {
     ]);
   });
 
+  it('waits for what an event will bring, and hardly for what only a read can', () => {
+    const room = new Room();
+    room.open(1, 1);
+    room.feed({ type: 'hint', seq: 2 });
+    expect(room.state.wakeAtMs()).toBe(50);
+    room.feed({ type: 'hint', seq: 2, isAlone: true });
+    expect(room.state.wakeAtMs()).toBe(10);
+    expect(find(room.tickAt(10), 'catchUp')).toMatchObject([{ after: 1 }]);
+    room.feed({ type: 'caughtUp', entries: [message(2)] });
+    room.feed({ type: 'hint', seq: 3 });
+    expect(room.state.wakeAtMs()).toBe(60);
+    expect(outcomes(room.feed({ type: 'event', entries: [message(3)] }))).toEqual({});
+    expect(room.state.wakeAtMs()).toBeUndefined();
+  });
+
   it('drops doubles, holds what came early, reads a gap when it is old', () => {
     const room = new Room();
     room.open(1, 1);
