@@ -25,9 +25,7 @@ export async function readRoomList(
   user: UserId,
   onRooms: (rooms: readonly RoomId[]) => void = () => {},
 ): Promise<readonly RoomSummary[]> {
-  const listed = await deps.userRooms.list(user, roomsPerUserMax);
-  const decided = await Promise.all(listed.map((row) => (row.state === 'in' ? row : decide(deps, user, row))));
-  const rows = decided.filter((row) => row !== undefined);
+  const rows = await decidedRooms(deps, user);
   const rooms = rows.map((row) => row.room);
   onRooms(rooms);
   const heads = await deps.log.heads(rooms);
@@ -45,6 +43,13 @@ export async function readRoomList(
     const summary = { id: row.room, head: head.seq, n: head.n, read, unread: Math.max(0, head.n - readN) };
     return last ? { ...summary, last: foldMessage(last, changes[index] ?? []) } : summary;
   });
+}
+
+/** The rooms a user is in: what the projection only supposes is asked of the room's log. */
+export async function decidedRooms(deps: RoomListDeps, user: UserId): Promise<readonly UserRoom[]> {
+  const listed = await deps.userRooms.list(user, roomsPerUserMax);
+  const decided = await Promise.all(listed.map((row) => (row.state === 'in' ? row : decide(deps, user, row))));
+  return decided.filter((row) => row !== undefined);
 }
 
 interface LastMessage {

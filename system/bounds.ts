@@ -28,6 +28,7 @@ import { olderLineBytesMax } from './state/older-lines.ts';
 import { lineBytesMax as stateLineBytesMax } from './state/state-lines.ts';
 import { changesMax, goneMax } from './state/state-link-tcp.ts';
 import { stateServerLimits } from './state/state-server.ts';
+import { transitionLimits } from './state/transition-publisher.ts';
 import { waitingCharsMax, waitingJobsMax } from './store/commit-queue.ts';
 import { revocationsMax } from './store/revocations.ts';
 import { batchBytesMax, batchEntriesMax } from './store/room-log.ts';
@@ -243,6 +244,10 @@ export const bounds = {
   'Voice channels at the state server': {
     bound: `${count(stateServerLimits.communitiesMax, 'communities')}, of each ${count(stateServerLimits.channelsPerCommunityMax, 'channels')}, ${count(stateServerLimits.usersPerCommunityMax, 'users')}`,
     whenFull: 'an empty one makes room, else the user is not listed',
+  },
+  'Who came and who went, not yet told to other services': {
+    bound: `${count(transitionLimits.waitingMax, 'transitions')}, ${transitionLimits.keptMs / 1_000} s`,
+    whenFull: 'the oldest is never told; a line says how many',
   },
   'Log lines of the state server about its peers': {
     bound: '100 in 10 s',

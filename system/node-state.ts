@@ -9,11 +9,23 @@ import type { Config } from '../config/schema.ts';
 import type { Clock } from './clock.ts';
 import { type Incarnation, newId } from './ids.ts';
 import type { Logger } from './logger.ts';
+import { publishTransitions } from './node-transitions.ts';
 import type { StateLink } from './state/state-link.ts';
 import { addressOf, createTcpStateLink } from './state/state-link-tcp.ts';
 import { startStateServer } from './state/state-server.ts';
+import type { RoomStore } from './store/room-store.ts';
+import type { Wire } from './wire/wire.ts';
 
-export type StateConfig = Pick<Config, 'nodeId' | 'stateServer' | 'stateHost' | 'statePort' | 'stateSecret'>;
+export type StateConfig = Pick<Config, 'nodeId' | 'stateServer' | 'stateHost' | 'statePort' | 'stateSecret' | 'kafkaBrokers'>;
+
+export interface NodeStateParts {
+  readonly incarnation: Incarnation;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Of the node, by which its own state server tells other services who came and who went. */
+  readonly store: RoomStore;
+  readonly wire: Pick<Wire, 'state'>;
+}
 
 export interface NodeState {
   readonly link: StateLink;
@@ -24,11 +36,10 @@ export interface NodeState {
 
 /** The own state server is there when the first client is; should it not be, the node starts without. */
 const ownLiveMs = 1_000;
+/** For those who went with the node to be told to other services. */
+const lastEventsMs = 400;
 
-export async function openNodeState(
-  config: StateConfig,
-  { incarnation, clock, log }: { readonly incarnation: Incarnation; readonly clock: Clock; readonly log: Logger },
-): Promise<NodeState> {
+export async function openNodeState(config: StateConfig, { incarnation, clock, log, store, wire }: NodeStateParts): Promise<NodeState> {
   const { stateHost: host, statePort: port } = config;
   const me = { node: config.nodeId, inc: incarnation, clock, log };
   const given = config.stateSecret;
@@ -39,7 +50,12 @@ export async function openNodeState(
   // On a port that nobody was told of nobody else is expected: other programs of this machine are kept out by a secret made here.
   const secret = given ?? (port === 0 ? newId() : undefined);
   const proof = secret !== undefined && { secret };
-  const server = await startStateServer({ host, port, clock, log, ...proof });
+  // Without Kafka nobody else hears it, and looking up rooms would be for nothing.
+  const transitions =
+    config.kafkaBrokers.length === 0
+      ? undefined
+      : publishTransitions(async () => store, { publish: (event) => wire.state(event), clock, log });
+  const server = await startStateServer({ host, port, clock, log, ...proof, ...(transitions && { onTransitions: transitions.take }) });
   const link = createTcpStateLink({ ...me, address: addressOf(server.address), ...proof });
   await becomesLive(link, clock);
   return {
@@ -48,6 +64,7 @@ export async function openNodeState(
     async drain(goodbyeMs) {
       await link.drain(goodbyeMs);
       await server.stop();
+      await transitions?.close(lastEventsMs);
     },
   };
 }

@@ -98,7 +98,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const shared = await openNodeRedis(config, { incarnation, clock, log, health, metrics });
     undo.unshift(() => shared.close());
     const given = options.parts?.link;
-    const state = given ? stateOf(given) : await openNodeState(config, { incarnation, clock, log });
+    const state = given ? stateOf(given) : await openNodeState(config, { incarnation, clock, log, store, wire });
     undo.unshift(() => state.drain(goodbyeMs));
     const { link } = state;
     const system = createActorSystem({ clock, log });

@@ -33,8 +33,9 @@ export function stopSteps(parts: StopParts, deadlineMs: number): readonly StopSt
     { name: 'tell clients', deadlineMs: 1_000, run: () => gateway.drain() },
     { name: 'finish rooms', deadlineMs: actorsMs, run: () => actors.stop(actorsMs - 100) },
     { name: 'close sockets', deadlineMs: socketsMs, run: () => server.close(socketsMs - 100) },
-    { name: 'flush wire', deadlineMs: 2_000, run: () => wire.close() },
+    // Before the wire: an own state server tells other services by it who has gone with this node.
     { name: 'presence says goodbye', deadlineMs: 1_500, run: () => presence.drain(1_000) },
+    { name: 'flush wire', deadlineMs: 2_000, run: () => wire.close() },
     { name: 'leave the cluster', deadlineMs: 2_500, run: () => shared.close() },
     {
       name: 'stop measuring',
