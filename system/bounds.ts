@@ -33,6 +33,8 @@ import { waitingCharsMax, waitingJobsMax } from './store/commit-queue.ts';
 import { revocationsMax } from './store/revocations.ts';
 import { batchBytesMax, batchEntriesMax } from './store/room-log.ts';
 import { floodKeysMax } from './supervision.ts';
+import { valueBytesMax } from './wire/event-record.ts';
+import { charsWaitingMax, recordsWaitingMax } from './wire/outgoing-queue.ts';
 
 export interface Bound {
   readonly bound: string;
@@ -267,6 +269,16 @@ export const bounds = {
     bound: count(nodesMax, 'nodes'),
     whenFull: 'further ones are not seen and not linked to; chat reaches them by the store',
     seenIn: 'playhouse_cluster_nodes',
+  },
+  'Records waiting for Kafka': {
+    bound: `${count(recordsWaitingMax, 'records')}, ${count(charsWaitingMax, 'characters')} of text`,
+    whenFull: 'the oldest go; other nodes find their entries in the store',
+    seenIn: 'playhouse_wire_waiting',
+  },
+  'One record of Kafka': {
+    bound: kB(valueBytesMax),
+    whenFull: 'it says the number of the entry only; other nodes read it',
+    seenIn: 'playhouse_wire_received_total',
   },
   'Questions between actors': { bound: count(asksInFlightMax, 'in flight'), whenFull: 'the asker is told BUSY' },
   Revocations: { bound: count(revocationsMax, 'in force'), whenFull: 'refused, with the advice to revoke everybody' },

@@ -1,7 +1,7 @@
 /**
- * Docs: rewrites the generated tables of README.md; `npm run docs`.
+ * Docs: rewrites the generated parts of README.md and system/wire/README.md, and the schema beside it; `npm run docs`.
  *
- * Owns: the text between the markers in `tables`. Leaves every other line as it is.
+ * Owns: the text between the markers, and the whole schema. Leaves every other line as it is.
  */
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,8 @@ import { type Bound, bounds } from './bounds.ts';
 import { closeTable, errorTable } from './errors.ts';
 import { type MetricRow, metricTable } from './metric-table.ts';
 import { supervisionGuide } from './supervision-guide.ts';
+import { recordSchema } from './wire/event-record.ts';
+import { contentsOfTopics, groupsOfTopics, topicNames } from './wire/topics.ts';
 
 const tables: Readonly<Record<string, () => string>> = {
   lines: lineDocs,
@@ -19,9 +21,20 @@ const tables: Readonly<Record<string, () => string>> = {
   errors: errorDocs,
 };
 
-export function renderReadme(readme: string): string {
-  return Object.entries(tables).reduce((text, [name, table]) => replaceBetweenMarkers(text, name, table()), readme);
+const wireParts: Readonly<Record<string, () => string>> = { topics: topicDocs };
+
+const render = (document: string, parts: Readonly<Record<string, () => string>>): string =>
+  Object.entries(parts).reduce((text, [name, part]) => replaceBetweenMarkers(text, name, part()), document);
+
+export const renderReadme = (readme: string): string => render(readme, tables);
+export const renderWireReadme = (readme: string): string => render(readme, wireParts);
+
+function topicDocs(): string {
+  const rows = topicNames.map((topic) => [`\`${topic}\``, contentsOfTopics[topic], `\`${groupsOfTopics[topic]}-<node>-<boot>\``]);
+  return markdownTable(['Topic', 'Carries', "A node's consumer group"], rows);
 }
+
+export const renderRecordSchema = (): string => `${JSON.stringify(recordSchema(), null, 2)}\n`;
 
 function lineDocs(): string {
   const rows = Object.entries(supervisionGuide).map(([ev, { means, toDo, example }]) => {
@@ -66,10 +79,16 @@ function errorDocs(): string {
 }
 
 function main(): void {
-  const before = readFileSync('README.md', 'utf8');
-  const after = renderReadme(before);
-  if (after !== before) writeFileSync('README.md', after);
-  process.stdout.write(after === before ? 'README.md was up to date\n' : 'README.md rewritten\n');
+  rewrite('README.md', renderReadme);
+  rewrite('system/wire/README.md', renderWireReadme);
+  rewrite('system/wire/record.schema.json', renderRecordSchema);
+}
+
+function rewrite(file: string, render: (document: string) => string): void {
+  const before = readFileSync(file, 'utf8');
+  const after = render(before);
+  if (after !== before) writeFileSync(file, after);
+  process.stdout.write(after === before ? `${file} was up to date\n` : `${file} rewritten\n`);
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) main();

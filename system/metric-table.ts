@@ -144,6 +144,27 @@ export const metricTable = {
   playhouse_log_read_seconds: { type: 'histogram', labels: ['read'], buckets: fastSeconds, meaning: 'Duration of reads, by method.' },
   playhouse_reads: { type: 'gauge', labels: ['kind'], meaning: 'Pages (history) and lists being read for clients. Bounds: 32 and 128.' },
   playhouse_reads_refused_total: { type: 'counter', meaning: 'Reads answered BUSY: too many at once, on the node or by one asker.' },
+  // ---- the wire to other nodes ----
+  playhouse_wire_sent_total: { type: 'counter', meaning: 'Records that Kafka has.' },
+  playhouse_wire_received_total: {
+    type: 'counter',
+    labels: ['kind'],
+    meaning:
+      'Records by what they were: entry, hint, signal, state, own, and foreign: of rooms without an actor here, dropped by their key.',
+  },
+  playhouse_wire_bad_total: {
+    type: 'counter',
+    labels: ['kind'],
+    meaning:
+      'Records not to be believed, ignored: unsigned, forged, malformed, tooLarge, stale. Not 0: somebody else writes to the topics.',
+  },
+  playhouse_wire_dropped_total: {
+    type: 'counter',
+    labels: ['kind'],
+    meaning: 'Records not sent: full (10,000 waited), refused by the broker, noTopic. Other nodes find entries in the store.',
+  },
+  playhouse_wire_rebuilt_total: { type: 'counter', meaning: 'Kafka consumers and producers replaced because they failed or went silent.' },
+  playhouse_wire_waiting: { type: 'gauge', meaning: 'Records waiting to be sent to Kafka. Bound: 10,000.' },
   // ---- actors ----
   playhouse_actors: { type: 'gauge', labels: ['kind'], meaning: 'Actors alive.' },
   playhouse_actor_messages_total: {

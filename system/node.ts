@@ -30,6 +30,7 @@ import { openNodeFiles } from './node-files.ts';
 import { tellNode, tellProcess } from './node-metrics.ts';
 import { openNodeRedis } from './node-redis.ts';
 import { type NodeState, openNodeState } from './node-state.ts';
+import { openWire, tellWire } from './node-wire.ts';
 import type { StateLink } from './state/state-link.ts';
 import { stopSteps } from './stop-steps.ts';
 import { batchBytesMax, batchEntriesMax } from './store/room-log.ts';
@@ -38,7 +39,7 @@ import type { RoomStore } from './store/room-store.ts';
 import { openEmbeddedStore } from './store/room-store-embedded.ts';
 import { programVersion } from './version.ts';
 import type { Wire } from './wire/wire.ts';
-import { createMemoryWireHub } from './wire/wire-memory.ts';
+import { WireTally } from './wire/wire-tally.ts';
 
 /** Lifetime of a token from the development endpoint. */
 const devTokenMs = 12 * 60 * 60 * 1_000;
@@ -93,7 +94,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const files = await openNodeFiles(options, { log: measuredRoomLog(opened.log, metrics, clock), clock, metrics });
     undo.unshift(() => files.close());
     const store = { ...opened, log: files.log, ...files.closedWith(opened) };
-    const wire = options.parts?.wire ?? createMemoryWireHub().join(incarnation);
+    const wire = options.parts?.wire ?? (await openWire(config, { incarnation, clock, log, metrics }));
+    if (options.parts) tellWire(metrics, new WireTally());
     undo.unshift(() => wire.close());
     const shared = await openNodeRedis(config, { incarnation, clock, log, health, metrics });
     undo.unshift(() => shared.close());

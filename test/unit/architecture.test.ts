@@ -52,7 +52,12 @@ const table: readonly Row[] = [
   },
   {
     from: ['system/docs.ts'],
-    mayImport: ['node:*', 'config/**', 'system/@(errors|bounds|metric-table|supervision-guide).ts'],
+    mayImport: [
+      'node:*',
+      'config/**',
+      'system/@(errors|bounds|metric-table|supervision-guide).ts',
+      'system/wire/@(event-record|topics).ts',
+    ],
   },
   { from: ['system/bounds.ts'], mayImport: ['actors/**', 'config/**', 'gateway/**', 'system/**'], never: ['gateway/client/**'] },
   { from: ['system/logger.ts'], mayImport: ['node:*', 'pino', 'pino-pretty', 'system/**'], never: [...twins, ...composition] },

@@ -130,6 +130,8 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
     'integration/state-server-bounds.test.ts',
     'a flood of refused connections is a bounded number of log lines',
   ],
+  'Records waiting for Kafka': ['unit/outgoing-queue.test.ts', 'holds ten thousand records and so much text, and the oldest go'],
+  'One record of Kafka': ['unit/event-record.test.ts', 'of more than 256 KiB is its number only'],
   'Questions between actors': [
     'unit/actor-ask.test.ts',
     'rejects BUSY when the mailbox is full, and when too many questions are in flight',

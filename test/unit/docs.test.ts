@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { markdownTable, replaceBetweenMarkers } from '../../config/docs.ts';
 import { fields, variableOf } from '../../config/schema.ts';
-import { renderReadme } from '../../system/docs.ts';
+import { renderReadme, renderRecordSchema, renderWireReadme } from '../../system/docs.ts';
 import { closeTable, errorTable } from '../../system/errors.ts';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
@@ -13,6 +13,13 @@ const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
 describe('README.md', () => {
   it('is up to date (if not: npm run docs)', () => {
     expect(renderReadme(readme)).toBe(readme);
+  });
+
+  it('of the wire is up to date (if not: npm run docs)', () => {
+    const document = readFileSync(new URL('../../system/wire/README.md', import.meta.url), 'utf8');
+    expect(renderWireReadme(document)).toBe(document);
+    const schema = readFileSync(new URL('../../system/wire/record.schema.json', import.meta.url), 'utf8');
+    expect(renderRecordSchema()).toBe(schema);
   });
 
   it('has a row for every setting and every code', () => {
