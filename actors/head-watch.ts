@@ -163,7 +163,8 @@ class HeadWatchActor implements HeadWatch {
   constructor(parent: ActorRef<never>, deps: HeadWatchDeps) {
     this.deps = deps;
     const behaviour = { kind: 'heads', start: this.start, receive: this.receive };
-    this.ref = spawn<HeadWatchActor, HeadTick>(parent, behaviour, { name: 'heads', mailboxMax: 1, restarts: headRestarts });
+    // One tick at most is ever under way. The second place is never used: with one alone, each tick would be told as a full mailbox.
+    this.ref = spawn<HeadWatchActor, HeadTick>(parent, behaviour, { name: 'heads', mailboxMax: 2, restarts: headRestarts });
   }
 
   private readonly start = (ctx: Ctx<HeadTick>): HeadWatchActor => {
