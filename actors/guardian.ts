@@ -5,13 +5,16 @@
  * Order: rooms and presence before gateway, so that the first session finds them.
  */
 import { type ActorSystem, type Ctx, spawn } from '../system/actor.ts';
+import type { Notifier } from '../system/directory/notifier.ts';
 import { type Gateway, type GatewayDeps, spawnGateway } from './gateway.ts';
 import { spawnHeadPoll } from './head-poll.ts';
 import { type HeadWatch, spawnHeadWatch } from './head-watch.ts';
+import { Notifications } from './notifications.ts';
 import { type Presence, type PresenceDeps, spawnPresence } from './presence.ts';
 import { Reads, type ReadsDeps } from './reads.ts';
 import type { RoomNotices } from './room-notices.ts';
 import { type Rooms, type RoomsDeps, spawnRooms } from './rooms.ts';
+import { Whereabouts } from './whereabouts.ts';
 
 // ---- protocol ----
 
@@ -24,6 +27,7 @@ export interface GuardianDeps {
   readonly presence: PresenceDeps;
   readonly gateway: Omit<GatewayDeps, 'rooms' | 'presence' | 'heads' | 'reads'>;
   readonly reads: Omit<ReadsDeps, 'rooms'>;
+  readonly notifier: Notifier;
   /** Called when a child of the guardian, or the guardian, stopped for good outside of a drain. */
   readonly onChildLost: (child: string) => void;
 }
@@ -59,10 +63,12 @@ export function spawnGuardian(system: ActorSystem, deps: GuardianDeps): Guardian
   const notices: RoomNotices = {
     read: (user, notice) => gateway.tellUser(user, { type: 'session.read', ...notice }),
     membership: (room, entries) => heads.onMembership(room, entries),
+    appended: (room, entries, members) => notifications.appended(room, entries, members),
   };
   const heads = spawnHeadWatch(ref, deps.rooms);
   const rooms = spawnRooms(ref, { ...deps.rooms, notices });
   const presence = spawnPresence(ref, deps.presence);
+  const notifications = new Notifications(deps.notifier, new Whereabouts(presence, deps.rooms.clock));
   if (deps.rooms.settings.sharedLog) {
     const headPoll = spawnHeadPoll(ref, { log: deps.rooms.log, rooms });
     ctxOfGuardian?.watch(headPoll, () => ({ type: 'guardian.childLost', child: 'head poll' }));

@@ -15,7 +15,7 @@ import { type Buckets, bucketOf, spawnBuckets } from './buckets.ts';
 import type { Answer } from './client-command.ts';
 import type { FrameEncoder } from './client-sink.ts';
 import { type PresenceFeed, watchAnswerMs } from './presence-feed.ts';
-import { User, type UserDeps, type UserNews } from './user.ts';
+import { User, type UserDeps, type UserNews, type UserWatcher } from './user.ts';
 import type { Departure } from './user-state.ts';
 
 // ---- protocol ----
@@ -36,6 +36,9 @@ export interface Presence {
   /** The feed shows these users from now on and nobody else; none: it ends. undefined: the answer will come by a flush of the feed. */
   watch(feed: PresenceFeed, users: readonly UserId[], replyTo: ActorRef<Answer>): Refusal | undefined;
   unwatch(feed: PresenceFeed): void;
+  /** The watcher hears of this user from now on, until `unobserve`. undefined: too many are watched. */
+  observe(watcher: UserWatcher, id: UserId): User | undefined;
+  unobserve(watcher: UserWatcher, user: User): void;
   counts(): PresenceCounts;
   readonly encoder: Pick<FrameEncoder, 'presence'>;
   readonly ref: ActorRef<never>;
@@ -172,6 +175,21 @@ class PresenceActor implements Presence {
   unwatch(feed: PresenceFeed): void {
     this.watches -= feed.size;
     feed.end();
+  }
+
+  observe(watcher: UserWatcher, id: UserId): User | undefined {
+    const { presenceWatchesMax, presenceUsersMax } = this.deps;
+    if (this.watches >= presenceWatchesMax || (!this.users.has(id) && this.users.size >= presenceUsersMax)) return undefined;
+    const user = this.find(id);
+    this.watches += 1;
+    user.addWatcher(watcher);
+    if (!user.isActive) this.wake(user);
+    return user;
+  }
+
+  unobserve(watcher: UserWatcher, user: User): void {
+    this.watches -= 1;
+    user.removeWatcher(watcher);
   }
 
   counts(): PresenceCounts {

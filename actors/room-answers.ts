@@ -17,6 +17,8 @@ export interface Owed {
   readonly reader?: ReaderId;
   /** Of a mark: the session that asked. */
   readonly from?: ReaderId;
+  /** Of a join, while the outside directory may still have a word. */
+  join?: WriteCommand | undefined;
   readonly form: 'room' | 'stored' | 'done' | 'read';
 }
 
@@ -42,6 +44,10 @@ export class RoomAnswers {
     const key = this.newKey();
     this.owed.set(key, owed);
     return key;
+  }
+
+  find(key: number): Owed | undefined {
+    return this.owed.get(key);
   }
 
   take(key: number): Owed | undefined {

@@ -12,9 +12,11 @@ import type { Logger } from '../system/logger.ts';
 import { type Entry, isMessage } from '../system/store/entry.ts';
 import { formOf, RoomAnswers } from './room-answers.ts';
 import type { RoomCommand, RoomDeps } from './room-commands.ts';
+import type { WriteCommand } from './room-fold.ts';
 import { RoomForeign } from './room-foreign.ts';
 import { answerHistory } from './room-history.ts';
 import { RoomMarks } from './room-marks.ts';
+import { RoomOutside } from './room-outside.ts';
 import type { AnsweredOutcome, ReaderId, RoomEffect, RoomInput } from './room-protocol.ts';
 import { RoomReaders } from './room-readers.ts';
 import type { RoomState } from './room-state.ts';
@@ -30,6 +32,7 @@ export class RoomClients {
   readonly typing: RoomTyping;
   /** Those on other nodes. */
   readonly foreign: RoomForeign;
+  readonly outside: RoomOutside;
   private readonly room: RoomId;
   private readonly deps: RoomDeps;
   /** Opens made for readers of the life before, by key. */
@@ -43,6 +46,7 @@ export class RoomClients {
     this.marks = new RoomMarks(room, deps);
     this.typing = new RoomTyping(this.readers);
     this.foreign = new RoomForeign({ readers: this.readers, typing: this.typing, marks: this.marks });
+    this.outside = new RoomOutside(room, deps.directory);
   }
 
   // ---- lives of the room ----
@@ -72,9 +76,24 @@ export class RoomClients {
 
   // ---- what they ask ----
 
-  write({ command, replyTo }: Told<'room.write'>): RoomInput {
-    const key = this.answers.owe({ replyTo, user: command.by, form: formOf(command) });
+  write({ command, replyTo }: Pick<Told<'room.write'>, 'command' | 'replyTo'>): Extract<RoomInput, { type: 'command' }> {
+    const join = command.write.type === 'join' ? { join: command } : undefined;
+    const key = this.answers.owe({ replyTo, user: command.by, form: formOf(command), ...join });
     return { type: 'command', key, command };
+  }
+
+  /** The join that this refuses, if the outside directory has not been asked about it yet: then it is not answered. */
+  refusedJoin({ key, outcome }: Effect<'answer'>): WriteCommand | undefined {
+    const owed = outcome.type === 'refused' ? this.answers.find(key) : undefined;
+    const join = owed?.join;
+    if (!owed || !join || !this.outside.hasMore(join, outcome)) return undefined;
+    owed.join = undefined; // Once: what is refused after that is refused.
+    return join;
+  }
+
+  refuse(key: number, refusal: Refusal): void {
+    const owed = this.answers.take(key);
+    if (owed) tell(owed.replyTo, { ok: false, refusal });
   }
 
   history({ user, range, replyTo }: Told<'room.history'>): RoomInput {
@@ -146,8 +165,24 @@ export class RoomClients {
     this.typing.delivered(entries);
   }
 
+  detach(id: ReaderId, inputs: RoomInput[]): void {
+    this.readers.detach(id);
+    forgetRefusal(id, inputs);
+  }
+
+  dismiss({ reader, reason }: Effect<'gone'>, inputs: RoomInput[]): void {
+    this.readers.dismiss(reader, reason);
+    forgetRefusal(reader, inputs);
+  }
+
   emit(id: ReaderId, entries: readonly Entry[], inputs: RoomInput[]): void {
     const refused = this.readers.emit(id, entries);
     if (refused) inputs.push(refused);
   }
+}
+
+/** A refusal of an attachment that has ended says nothing about the next one of the same reader. */
+function forgetRefusal(id: ReaderId, inputs: RoomInput[]): void {
+  const kept = inputs.filter((input) => input.type !== 'refused' || input.reader !== id);
+  inputs.splice(0, inputs.length, ...kept);
 }

@@ -5,6 +5,7 @@
  */
 import type { ActorRef } from '../system/actor.ts';
 import type { Clock } from '../system/clock.ts';
+import type { Directory } from '../system/directory/directory.ts';
 import type { RoomId, UserId } from '../system/ids.ts';
 import type { Entry } from '../system/store/entry.ts';
 import type { Range, RoomLog } from '../system/store/room-log.ts';
@@ -19,7 +20,13 @@ import type { ReaderGone } from './room-readers.ts';
 import type { RoomTally } from './room-tally.ts';
 
 export type RoomCommand =
-  | { readonly type: 'room.write'; readonly command: WriteCommand; readonly replyTo: ActorRef<Answer> }
+  | {
+      readonly type: 'room.write';
+      readonly command: WriteCommand;
+      readonly replyTo: ActorRef<Answer>;
+      /** Of a create: the user named the id. */
+      readonly isIdChosen?: boolean;
+    }
   | {
       readonly type: 'room.open';
       readonly reader: ReaderId;
@@ -58,6 +65,7 @@ export interface RoomDeps {
   readonly log: RoomLog;
   readonly userRooms: UserRooms;
   readonly wire: Wire;
+  readonly directory: Directory;
   readonly encoder: FrameEncoder;
   readonly clock: Clock;
   readonly settings: RoomSettings;

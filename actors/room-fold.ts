@@ -10,7 +10,8 @@ import type { Entry, FileFacts, Role, RoomFacts } from '../system/store/entry.ts
 
 export type RoomWrite =
   | { readonly type: 'create'; readonly facts: RoomFacts }
-  | { readonly type: 'join' }
+  /** `listed`: the outside directory lists the user, as a member of this room or of its community. Set by a room's actor only. */
+  | { readonly type: 'join'; readonly listed?: 'room' | 'community' }
   | { readonly type: 'leave' }
   | { readonly type: 'invite'; readonly user: UserId }
   | { readonly type: 'kick'; readonly user: UserId }
@@ -126,6 +127,16 @@ export class RoomFold {
     return this.memberCount;
   }
 
+  /** Ids of members, in the order they joined; at most so many. */
+  memberIds(countMax: number): readonly UserId[] {
+    const ids: UserId[] = [];
+    for (const [user, { status }] of this.members) {
+      if (ids.length === countMax) break;
+      if (status === 'in') ids.push(user);
+    }
+    return ids;
+  }
+
   /** What becomes of a write, given this state and what is known of targets (undefined: not read yet). */
   judge(command: WriteCommand, factOf: (seq: number) => TargetFact | undefined): Judgement {
     const { write, by } = command;
@@ -135,9 +146,9 @@ export class RoomFold {
       if (this.facts) return { type: 'refused', code: 'CONFLICT', message: 'a room with this id exists' };
       return { type: 'append', draft: { kind: 'room', room: write.facts } };
     }
-    if (!this.facts) return notFound;
+    if (!this.facts) return write.type === 'join' && write.listed === 'room' ? outsideRoom(by) : notFound;
     const me = this.members.get(by);
-    if (write.type === 'join') return this.judgeJoin(by, me, this.facts);
+    if (write.type === 'join') return this.judgeJoin(by, me, this.facts, write.listed !== undefined);
     if (me?.status !== 'in') {
       if (write.type === 'leave' && me) return { type: 'done' };
       return this.facts.public ? forbidden('you are not a member of this room; join it first') : notFound;
@@ -158,9 +169,10 @@ export class RoomFold {
     }
   }
 
-  private judgeJoin(by: UserId, me: Membership | undefined, facts: RoomFacts): Judgement {
+  private judgeJoin(by: UserId, me: Membership | undefined, facts: RoomFacts, isListed: boolean): Judgement {
     if (me?.status === 'in') return { type: 'done' };
-    if (!facts.public) return notFound;
+    if (!facts.public && !(isListed && facts.kind !== 'dm')) return notFound;
+    // Also when they are listed: the log is newer than any list, and a list that is old must not undo it.
     if (me?.status === 'kicked') return forbidden('you were removed from this room; a member with the right to must invite you');
     if (this.memberCount >= membersMax) return forbidden(`the room is full: ${membersMax} members`);
     return { type: 'append', draft: { kind: 'member', member: { user: by, change: 'joined', role: 'member' } } };
@@ -187,6 +199,11 @@ export class RoomFold {
       return forbidden('you cannot remove someone of your rank or above');
     return { type: 'append', draft: { kind: 'member', member: { user, change: 'kicked' } } };
   }
+}
+
+/** A room that only the outside directory knew: its first member to come makes it. Nobody owns it: the directory says who may come. */
+function outsideRoom(by: UserId): Judgement {
+  return { type: 'append', draft: { kind: 'room', room: { kind: 'group', public: false, members: [{ user: by, role: 'member' }] } } };
 }
 
 function judgeSend(write: Extract<RoomWrite, { type: 'send' | 'file' }>, factOf: (seq: number) => TargetFact | undefined): Judgement {

@@ -73,7 +73,7 @@ export function sameContent({ write }: WriteCommand, entry: Entry): boolean {
     case 'create':
       return entry.kind === 'room';
     case 'join':
-      return entry.member?.change === 'joined';
+      return entry.member?.change === 'joined' || (write.listed === 'room' && entry.kind === 'room');
     case 'leave':
       return entry.member?.change === 'left';
     case 'invite':

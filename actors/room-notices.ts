@@ -6,6 +6,7 @@
 import type { RoomId, UserId } from '../system/ids.ts';
 import type { Entry } from '../system/store/entry.ts';
 import type { Frame } from './client-sink.ts';
+import type { RoomFold } from './room-fold.ts';
 import type { ReaderId } from './room-protocol.ts';
 
 /** A user's read mark was raised. For the user's other connections. */
@@ -22,4 +23,6 @@ export interface RoomNotices {
   read(user: UserId, notice: ReadNotice): void;
   /** Control entries of the room, each once, in order, as far as this node's actor of the room saw them. */
   membership(room: RoomId, entries: readonly Entry[]): void;
+  /** Entries that this node appended, each once. `members`: of the room, whenever it is asked. */
+  appended(room: RoomId, entries: readonly Entry[], members: Pick<RoomFold, 'memberIds' | 'size'>): void;
 }

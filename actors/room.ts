@@ -14,11 +14,12 @@ import type { RoomSignal } from '../system/wire/wire.ts';
 import { RoomClients } from './room-clients.ts';
 import type { RoomCommand, RoomDeps } from './room-commands.ts';
 import { RoomLeave } from './room-leave.ts';
-import type { ReaderId, RoomEffect, RoomInput, StoreEffect, Time } from './room-protocol.ts';
+import type { OutsideWord } from './room-outside.ts';
+import type { RoomEffect, RoomInput, StoreEffect, Time } from './room-protocol.ts';
 import { RoomReads } from './room-reads.ts';
+import { RoomShare } from './room-share.ts';
 import { RoomState } from './room-state.ts';
 import { callStore, isStoreEffect } from './room-store-effects.ts';
-import { noLoad, type RoomLoad } from './room-tally.ts';
 import { showsSignals } from './room-typing.ts';
 import { WriteGather } from './write-gather.ts';
 
@@ -28,16 +29,13 @@ type RoomInternal =
   | { readonly type: 'room.stored'; readonly input: RoomInput }
   | { readonly type: 'room.corrupt'; readonly error: unknown }
   | { readonly type: 'room.gathered' }
+  | { readonly type: 'room.outside'; readonly key: number; readonly word: OutsideWord }
   | { readonly type: 'room.marked'; readonly standing: readonly StandingMark[] }
   | { readonly type: 'room.unmarked'; readonly error: unknown }
   | { readonly type: 'room.wake' };
 type RoomMessage = RoomCommand | RoomInternal;
 
 const notAvailable = refuse('ROOM_UNAVAILABLE', 'the room is not available on this node; send again with the same cid', 1_000);
-/** Of the commands that may wait for their append: a line says so. */
-const pendingHighRatio = 0.8;
-/** Early events of all rooms of the node together. Above it an event is only a hint, and what it held is read from the log. */
-export const nodeReorderBytesMax = 64 * 1024 * 1024;
 
 // ---- state ----
 
@@ -58,13 +56,13 @@ class RoomActor {
   private readonly deps: RoomDeps;
   private isFirstLife = true;
   private readonly clients: RoomClients;
-  private load: RoomLoad = noLoad;
-  private isPendingHigh = false;
+  private readonly share: RoomShare;
 
   constructor(room: RoomId, deps: RoomDeps) {
     this.room = room;
     this.deps = deps;
     this.clients = new RoomClients(room, deps);
+    this.share = new RoomShare(deps.tally, deps.settings.pendingMax);
   }
 
   readonly start = (ctx: Ctx<RoomMessage>): RoomActorState => {
@@ -87,7 +85,7 @@ class RoomActor {
   readonly receive = (state: RoomActorState, msg: RoomMessage, ctx: Ctx<RoomMessage>): RoomActorState => {
     switch (msg.type) {
       case 'room.write':
-        state.writes.add(this.clients.write(msg));
+        this.onWrite(state, msg, ctx);
         return state;
       case 'room.open':
         state.inputs.push(this.clients.open(msg));
@@ -109,7 +107,7 @@ class RoomActor {
         return state;
       case 'room.event':
         if (msg.entries.some(isDelete)) state.reads.forget();
-        state.inputs.push(this.eventInput(msg.entries));
+        state.inputs.push(this.share.inputOf(msg.entries));
         return state;
       case 'room.hint':
         if (msg.seq > state.machine.headSeq) state.inputs.push({ type: 'hint', seq: msg.seq, isAlone: msg.isAlone === true });
@@ -126,6 +124,10 @@ class RoomActor {
         return state;
       case 'room.corrupt':
         throw msg.error;
+      case 'room.outside':
+        if (msg.word.type === 'refused') this.clients.refuse(msg.key, msg.word.refusal);
+        else state.writes.add({ type: 'command', key: msg.key, command: msg.word.command });
+        return state;
       case 'room.gathered':
         state.writes.release();
         return state;
@@ -160,8 +162,8 @@ class RoomActor {
     this.considerLeaving(state, ctx);
     this.arm(state, ctx);
     const { pendingCount, earlyBytes } = state.machine;
-    this.tellLoad({ readers: this.clients.readers.size, waiting: pendingCount, earlyBytes });
-    this.warnIfHigh(pendingCount, ctx);
+    const isHigh = this.share.tell({ readers: this.clients.readers.size, waiting: pendingCount, earlyBytes });
+    if (isHigh) report(ctx.self, { ev: 'mailbox.high', msgType: 'pending', mailbox: pendingCount });
     return state;
   };
 
@@ -172,7 +174,7 @@ class RoomActor {
 
   readonly stopped = (_state: RoomActorState | undefined, reason: 'stopped' | 'crashed'): void => {
     this.clients.end(notAvailable, reason);
-    this.tellLoad(noLoad);
+    this.share.end();
   };
 
   readonly describe = (state: RoomActorState): Record<string, string | number> => ({
@@ -182,25 +184,7 @@ class RoomActor {
     readers: this.clients.readers.size,
   });
 
-  /** Once for each time it gets there. */
-  private warnIfHigh(waiting: number, ctx: Ctx<RoomMessage>): void {
-    const isHigh = waiting >= this.deps.settings.pendingMax * pendingHighRatio;
-    if (isHigh && !this.isPendingHigh) report(ctx.self, { ev: 'mailbox.high', msgType: 'pending', mailbox: waiting });
-    this.isPendingHigh = isHigh;
-  }
-
-  private tellLoad(load: RoomLoad): void {
-    this.deps.tally.move(this.load, load);
-    this.load = load;
-  }
-
   // ---- handlers ----
-
-  private eventInput(entries: readonly Entry[]): RoomInput {
-    const last = entries.at(-1);
-    if (!last || this.deps.tally.earlyBytes < nodeReorderBytesMax) return { type: 'event', entries };
-    return { type: 'hint', seq: last.seq };
-  }
 
   /** The wait of a busy node is a pipe and not a timer, so that whoever drains this actor waits for what is held. */
   private takeWrites({ inputs, writes }: RoomActorState, ctx: Ctx<RoomMessage>): void {
@@ -218,6 +202,28 @@ class RoomActor {
     const { marks, readers } = this.clients;
     const raised = marks.wrote(standing, machine.headN, readers, !showsSignals(machine));
     for (const { mark, isImplied } of raised) this.signal(machine, { type: 'read', mark, isImplied });
+  }
+
+  /** The directory is asked past the actor's turns: nobody else in the room waits for it. */
+  private onWrite(state: RoomActorState, msg: Extract<RoomCommand, { type: 'room.write' }>, ctx: Ctx<RoomMessage>): void {
+    const input = this.clients.write(msg);
+    const { outside } = this.clients;
+    if (outside.mustAsk(msg.command, msg.isIdChosen === true)) this.askOutside(input.key, outside.create(msg.command), ctx);
+    else state.writes.add(input);
+  }
+
+  private onAnswer(state: RoomActorState, effect: Extract<RoomEffect, { type: 'answer' }>, ctx: Ctx<RoomMessage>): void {
+    const join = this.clients.refusedJoin(effect);
+    if (join) this.askOutside(effect.key, this.clients.outside.join(join, state.machine.fold.facts?.community), ctx);
+    else this.clients.answer(effect, state.machine, state.inputs, ctx.nowMs());
+  }
+
+  private askOutside(key: number, word: Promise<OutsideWord>, ctx: Ctx<RoomMessage>): void {
+    ctx.pipe(
+      word,
+      (said) => ({ type: 'room.outside', key, word: said }),
+      () => ({ type: 'room.outside', key, word: { type: 'refused', refusal: notAvailable } }),
+    );
   }
 
   private writeMarks(ctx: Ctx<RoomMessage>): void {
@@ -245,7 +251,7 @@ class RoomActor {
           this.clients.answerHistory(effect, ctx.log);
           break;
         case 'answer':
-          this.clients.answer(effect, state.machine, state.inputs, ctx.nowMs());
+          this.onAnswer(state, effect, ctx);
           break;
         case 'mark':
           this.clients.keepMark(effect, state.machine, ctx.nowMs());
@@ -263,13 +269,11 @@ class RoomActor {
           break;
         case 'detach':
           this.clients.deliver(state.inputs);
-          this.clients.readers.detach(effect.reader);
-          forgetRefusal(state, effect.reader);
+          this.clients.detach(effect.reader, state.inputs);
           break;
         case 'gone':
           this.clients.deliver(state.inputs); // Up to the entry that removed them.
-          this.clients.readers.dismiss(effect.reader, effect.reason);
-          forgetRefusal(state, effect.reader);
+          this.clients.dismiss(effect, state.inputs);
           break;
         case 'membership':
           this.deps.notices.membership(room, effect.entries);
@@ -277,6 +281,7 @@ class RoomActor {
         case 'publish':
           if (effect.entries.some(isDelete)) state.reads.forget();
           this.publish(state.machine, effect.entries);
+          this.deps.notices.appended(room, effect.entries, state.machine.fold);
           break;
         case 'note':
           report(ctx.self, { ev: effect.event, room, count: effect.count });
@@ -328,12 +333,6 @@ class RoomActor {
     state.wakeAtMs = wakeAtMs;
     state.cancelWake = ctx.after(Math.max(1, wakeAtMs - ctx.nowMs()), { type: 'room.wake' });
   }
-}
-
-/** A refusal of an attachment that has ended says nothing about the next one of the same reader. */
-function forgetRefusal(state: RoomActorState, id: ReaderId): void {
-  const kept = state.inputs.filter((input) => input.type !== 'refused' || input.reader !== id);
-  state.inputs.splice(0, state.inputs.length, ...kept);
 }
 
 const isDelete = (entry: Entry): boolean => entry.kind === 'delete';

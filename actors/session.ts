@@ -192,7 +192,9 @@ class Session implements Behaviour<SessionState, SessionMessage> {
         return state;
       case 'room.create': {
         const room = command.kind === 'dm' ? dmRoomId(userId, command.members[0] ?? userId) : (command.id ?? (newId() as RoomId));
-        this.write(room, { type: 'create', facts: factsOf(command, userId) }, replyTo, name);
+        const write = { type: 'create', facts: factsOf(command, userId) } as const;
+        const create = { by: userId, name, cid: this.deps.newSystemCid(), write };
+        this.send(room, { type: 'room.write', command: create, isIdChosen: command.id !== undefined, replyTo }, replyTo);
         return state;
       }
       default:

@@ -58,7 +58,7 @@ export function loadWithSources(env: Environment = process.env, surroundings: Su
       `CHAT_DEV=true, CHAT_HOST=${values.host}: development mode hands out tokens to anybody, so the host must be loopback (127.0.0.1, ::1, localhost)`,
     );
   }
-  mistakes.push(...stateMistakes(reading), ...clusterMistakes(reading));
+  mistakes.push(...stateMistakes(reading), ...clusterMistakes(reading), ...serviceMistakes(reading));
   const jwt = mistaken.has('jwtSecret') || mistaken.has('host') ? undefined : decideJwt(reading, dev, surroundings, mistakes);
   if (mistakes.length > 0 || jwt === undefined) throw new ConfigError(mistakes);
 
@@ -212,6 +212,14 @@ function clusterMistakes({ values, mistaken, sources }: Reading): string[] {
     );
   }
   return mistakes;
+}
+
+function serviceMistakes({ values, sources }: Reading): string[] {
+  return (['directorySecret', 'notifySecret'] as const).flatMap((field) => {
+    const secret = values[field];
+    if (secret === undefined) return [];
+    return weaknessMistakes((sources[field] === 'file' ? fileVariableOf(field) : undefined) ?? variableOf(field), secret);
+  });
 }
 
 function unknownVariables(env: Environment): string[] {

@@ -6,10 +6,11 @@
  */
 import type { Setting } from './setting-kinds.ts';
 import { clusterSettings } from './settings-cluster.ts';
+import { directorySettings } from './settings-directory.ts';
 import { limitSettings } from './settings-limits.ts';
 import { nodeSettings } from './settings-node.ts';
 
-export const settings = { ...nodeSettings, ...limitSettings, ...clusterSettings } as const;
+export const settings = { ...nodeSettings, ...limitSettings, ...clusterSettings, ...directorySettings } as const;
 
 export type Field = keyof typeof settings;
 export const fields = Object.keys(settings) as readonly Field[];

@@ -102,6 +102,11 @@ export function isAddress(value: string): boolean {
   const [, v6, name, port = ''] = /^(?:\[([^\]]+)\]|([^:]+)):([1-9]\d{0,4})$/.exec(value) ?? [];
   return (v6 === undefined ? isHost(name ?? '') : isIP(v6) === 6) && Number(port) <= 65_535;
 }
+/** Where calls go: a query, a fragment or a user in it would be lost or shown. */
+export function isServiceUrl(value: string): boolean {
+  if (!/^https?:\/\/[^\s?#@\\]+$/.test(value) || value.length > 2_048 || !URL.canParse(value)) return false;
+  return new URL(value).host !== '';
+}
 export const isPath = (value: string): boolean => value.trim() !== '' && !value.includes('\0');
 export const isPrintable = (value: string): boolean => /^[\x21-\x7e]{1,256}$/.test(value);
 

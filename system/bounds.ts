@@ -6,12 +6,14 @@
  * tests import it.
  */
 import { historyReadsMax, listReadsMax } from '../actors/reads.ts';
-import { nodeReorderBytesMax, roomMailboxMax } from '../actors/room.ts';
+import { roomMailboxMax } from '../actors/room.ts';
 import { foreignMarksWaitingMax } from '../actors/room-foreign.ts';
 import { marksWaitingMax } from '../actors/room-marks.ts';
 import { readsKeptMax } from '../actors/room-reads.ts';
+import { nodeReorderBytesMax } from '../actors/room-share.ts';
 import { typistsWaitingMax } from '../actors/room-typing.ts';
 import { sessionMailboxMax } from '../actors/session.ts';
+import { usersWatchedMax } from '../actors/whereabouts.ts';
 import { type Field, settings, variableOf } from '../config/schema.ts';
 import { keysBeside } from '../gateway/admission.ts';
 import { downloadsMax, downloadsPerUserMax, uploadsMax, uploadsPerUserMax } from '../gateway/files.ts';
@@ -21,6 +23,11 @@ import { packetBytesMax } from '../gateway/server.ts';
 import { asksInFlightMax } from './ask.ts';
 import { nodesMax } from './cluster/cluster-view-redis.ts';
 import { redisInFlightMax } from './cluster/redis-connection.ts';
+import { bytesMax as cacheBytesMax, valuesMax as cacheValuesMax } from './cluster/shared-cache-memory.ts';
+import { listBytesMax, listIdsMax } from './directory/directory.ts';
+import { idsKeptMax, listsKeptMax } from './directory/directory-cached.ts';
+import { callsMax as directoryCallsMax } from './directory/directory-http.ts';
+import { absentIdsMax, noteAgeMaxMs, notesWaitingMax } from './directory/notifier.ts';
 import { deletionsWaitingMax } from './files/file-collector.ts';
 import { lineBytesMax } from './log-line.ts';
 import type { MetricName } from './metric-table.ts';
@@ -281,6 +288,35 @@ export const bounds = {
     seenIn: 'playhouse_wire_received_total',
   },
   'Questions between actors': { bound: count(asksInFlightMax, 'in flight'), whenFull: 'the asker is told BUSY' },
+  'Questions to the community service': {
+    bound: count(directoryCallsMax, 'calls at once'),
+    whenFull: 'unavailable at once: ROOM_UNAVAILABLE with retryAfterMs',
+    seenIn: 'playhouse_directory_calls_total',
+  },
+  'One answer of the community service': {
+    bound: `${kB(listBytesMax)}, ${count(listIdsMax, 'ids')}`,
+    whenFull: 'it is no answer: unavailable',
+    seenIn: 'playhouse_directory_calls_total',
+  },
+  'Member lists kept': {
+    bound: `${count(listsKeptMax, 'lists')}, ${count(idsKeptMax, 'ids')}`,
+    whenFull: 'the one used longest ago goes; the shared cache or the service gives it again',
+  },
+  'Values kept in place of Redis': {
+    bound: `${count(cacheValuesMax, 'values')}, ${kB(cacheBytesMax)}`,
+    whenFull: 'the one put first goes; it is looked up again',
+  },
+  'Messages waiting for the notification service': {
+    bound: `${count(notesWaitingMax, 'messages')}, each for ${noteAgeMaxMs / 1_000} s`,
+    whenFull: 'the oldest are not notified of, counted',
+    seenIn: 'playhouse_notifications_waiting',
+  },
+  'Ids in one notification': { bound: count(absentIdsMax, 'ids'), whenFull: 'the service is told that there are more' },
+  'Users watched for notifications': {
+    bound: count(usersWatchedMax, 'users'),
+    whenFull: 'who was asked about longest ago goes, after a minute; till then further ones count as absent',
+    seenIn: 'playhouse_presence_watches',
+  },
   Revocations: { bound: count(revocationsMax, 'in force'), whenFull: 'refused, with the advice to revoke everybody' },
   'One log line': { bound: kB(lineBytesMax), whenFull: 'its first fields are kept, short, with cutFromBytes' },
   'Kinds of supervision lines counted at once': {

@@ -165,6 +165,18 @@ export const metricTable = {
   },
   playhouse_wire_rebuilt_total: { type: 'counter', meaning: 'Kafka consumers and producers replaced because they failed or went silent.' },
   playhouse_wire_waiting: { type: 'gauge', meaning: 'Records waiting to be sent to Kafka. Bound: 10,000.' },
+  // ---- services outside ----
+  playhouse_directory_calls_total: {
+    type: 'counter',
+    labels: ['outcome'],
+    meaning: 'Calls to the community service, failed ones among them, and questions refused because it rests or too many are asked.',
+  },
+  playhouse_notifications_total: {
+    type: 'counter',
+    labels: ['outcome'],
+    meaning: 'sent, nobody (no member was absent), dropped (queue full), refused, late (a minute old, or the end), failed (each try).',
+  },
+  playhouse_notifications_waiting: { type: 'gauge', meaning: 'Messages whose notification waits. Bound: 10,000; above it the oldest go.' },
   // ---- actors ----
   playhouse_actors: { type: 'gauge', labels: ['kind'], meaning: 'Actors alive.' },
   playhouse_actor_messages_total: {

@@ -10,6 +10,7 @@ import type { RoomSettings } from '../actors/room-protocol.ts';
 import { RoomTally } from '../actors/room-tally.ts';
 import type { Config } from '../config/schema.ts';
 import { createFrameEncoder } from '../gateway/frame-encoder.ts';
+import { addDirectoryRoutes } from '../gateway/http-directory.ts';
 import { addRevocations } from '../gateway/http-revocations.ts';
 import { RevocationList, withRevocations } from '../gateway/revocation-list.ts';
 import { startGatewayServer } from '../gateway/server.ts';
@@ -17,6 +18,8 @@ import type { TokenVerifier } from '../gateway/session-port.ts';
 import { createTokenSigner, createTokenVerifier, type TokenSigner } from '../gateway/token.ts';
 import { type ActorSystem, createActorSystem } from './actor.ts';
 import { type Clock, systemClock } from './clock.ts';
+import type { SharedCache } from './cluster/shared-cache.ts';
+import { createMemoryCacheHub } from './cluster/shared-cache-memory.ts';
 import { devSecret } from './dev-secret.ts';
 import type { FileStore } from './files/file-store.ts';
 import { Health, type PartState } from './health.ts';
@@ -26,6 +29,7 @@ import type { Logger } from './logger.ts';
 import { LoopLoad } from './loop-load.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { Metrics } from './metrics.ts';
+import { type NodeDirectory, openNodeDirectory } from './node-directory.ts';
 import { openNodeFiles } from './node-files.ts';
 import { tellNode, tellProcess } from './node-metrics.ts';
 import { openNodeRedis } from './node-redis.ts';
@@ -77,6 +81,7 @@ export interface NodeOptions {
     readonly sharedLog: boolean;
     readonly link?: StateLink;
     readonly files?: FileStore;
+    readonly cache?: SharedCache;
   };
 }
 
@@ -113,9 +118,13 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     health.add('node', () => (lifecycle.state === 'up' ? 'up' : { down: `is ${lifecycle.state}` }));
     health.add('loop', () => watch.state());
     health.add('wire', () => wire.health());
+    const cache = options.parts?.cache ?? createMemoryCacheHub(clock).join();
+    undo.unshift(() => cache.close());
+    const outside = openNodeDirectory(config, { cache, clock, log, metrics, health });
+    undo.unshift(() => outside.drain(0));
     const revocations = await readRevocations(options, store, clock);
     undo.unshift(() => revocations.stop());
-    const guardian = startActors(options, { revocations, system, store, wire, link, clock, lifecycle, load, metrics, health });
+    const guardian = startActors(options, { outside, revocations, system, store, wire, link, clock, lifecycle, load, metrics, health });
     tellNode(metrics, {
       system,
       sessions: () => guardian.gateway.sessionCount(),
@@ -141,6 +150,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       routes(app, { userCommands }) {
         addRevocations(app, { verifier, revocations, log });
         files.addRoutes(app, guardian.rooms, { verifier, userCommands });
+        addDirectoryRoutes(app, { verifier, directory: outside.directory, secret: config.directorySecret });
       },
       read: (user, command) => guardian.reads.ask(user, command),
       readiness: () => health.readiness(),
@@ -152,7 +162,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     });
     lifecycle.enter('up');
     const { gateway } = guardian;
-    const parts = { server, gateway, actors: system, wire, presence: state, shared, measuring: [load, watch], revocations, store };
+    const parts = { server, gateway, actors: system, outside, wire, presence: state, shared, measuring: [load, watch], revocations, store };
     const steps = stopSteps(parts, config.drainDeadlineMs);
     let stopping: Promise<boolean> | undefined;
     return {
@@ -177,6 +187,7 @@ const stateOf = (link: StateLink): NodeState => ({
 });
 
 interface Parts {
+  readonly outside: NodeDirectory;
   readonly revocations: RevocationList;
   readonly system: ActorSystem;
   readonly store: RoomStore;
@@ -215,7 +226,7 @@ async function openStore(
 
 function startActors(
   options: NodeOptions,
-  { revocations, system, store, wire, link, clock, lifecycle, load, metrics, health }: Parts,
+  { outside, revocations, system, store, wire, link, clock, lifecycle, load, metrics, health }: Parts,
 ): Guardian {
   const { config, incarnation } = options;
   const tally = new RoomTally();
@@ -244,6 +255,7 @@ function startActors(
     rooms: {
       ...reads,
       wire,
+      directory: outside.directory,
       encoder,
       clock,
       settings,
@@ -261,6 +273,7 @@ function startActors(
       presenceUsersMax: config.presenceUsersMax,
     },
     reads: { ...reads, clock, logger: options.log },
+    notifier: outside.notifier,
     gateway: {
       encoder,
       tokenNoticeMs: config.tokenNoticeMs,

@@ -15,6 +15,8 @@ export interface StopParts {
   readonly gateway: { drain(): void };
   /** Waits for what is being stored. */
   readonly actors: { stop(deadlineMs: number): Promise<void> };
+  /** Services outside: what they were not told yet. */
+  readonly outside: { drain(deadlineMs: number): Promise<void> };
   readonly wire: { close(): Promise<void> };
   readonly presence: { drain(deadlineMs: number): Promise<unknown> };
   /** What other nodes see of this one. */
@@ -25,7 +27,7 @@ export interface StopParts {
 }
 
 export function stopSteps(parts: StopParts, deadlineMs: number): readonly StopStep[] {
-  const { server, gateway, actors, wire, presence, shared, measuring, revocations, store } = parts;
+  const { server, gateway, actors, outside, wire, presence, shared, measuring, revocations, store } = parts;
   const actorsMs = deadlineMs / 2;
   const socketsMs = deadlineMs / 4;
   return [
@@ -33,6 +35,7 @@ export function stopSteps(parts: StopParts, deadlineMs: number): readonly StopSt
     { name: 'tell clients', deadlineMs: 1_000, run: () => gateway.drain() },
     { name: 'finish rooms', deadlineMs: actorsMs, run: () => actors.stop(actorsMs - 100) },
     { name: 'close sockets', deadlineMs: socketsMs, run: () => server.close(socketsMs - 100) },
+    { name: 'tell services outside', deadlineMs: 1_500, run: () => outside.drain(1_000) },
     // Before the wire: an own state server tells other services by it who has gone with this node.
     { name: 'presence says goodbye', deadlineMs: 1_500, run: () => presence.drain(1_000) },
     { name: 'flush wire', deadlineMs: 2_000, run: () => wire.close() },

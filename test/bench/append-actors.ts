@@ -8,6 +8,7 @@ import { spawnRooms } from '../../actors/rooms.ts';
 import { createFrameEncoder } from '../../gateway/frame-encoder.ts';
 import { callbackRef, createActorSystem } from '../../system/actor.ts';
 import { systemClock } from '../../system/clock.ts';
+import { createMemoryDirectory } from '../../system/directory/directory-memory.ts';
 import { type AppendRun, createRooms, type DriveRequest, drive, messagesIn } from './append-drive.ts';
 import { textOf } from './message-text.ts';
 import { openStore, quietLog } from './open-store.ts';
@@ -29,13 +30,14 @@ export async function runActors(request: DriveRequest): Promise<AppendRun> {
       description: 'none',
       close: async () => {},
     },
+    directory: createMemoryDirectory(),
     encoder: createFrameEncoder(),
     clock: systemClock,
     settings: roomSettings,
     roomIdleMs: 60_000,
     gatherMs: () => 0,
     tally: new RoomTally(),
-    notices: { read: () => {}, membership: () => {} },
+    notices: { read: () => {}, membership: () => {}, appended: () => {} },
     roomsActiveMax: 10_000,
   });
   const run = await drive(request, (sender, index, done) => {

@@ -4,8 +4,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Answer, ClientCommand } from '../../actors/client-command.ts';
 import { historyReadsMax, listReadsMax } from '../../actors/reads.ts';
-import { nodeReorderBytesMax, roomMailboxMax } from '../../actors/room.ts';
+import { roomMailboxMax } from '../../actors/room.ts';
 import { foreignMarksWaitingMax } from '../../actors/room-foreign.ts';
+import { nodeReorderBytesMax } from '../../actors/room-share.ts';
 import { RoomState } from '../../actors/room-state.ts';
 import { noLoad, RoomTally } from '../../actors/room-tally.ts';
 import { typistsWaitingMax } from '../../actors/room-typing.ts';

@@ -15,6 +15,10 @@ import type { RoomSettings } from '../../actors/room-protocol.ts';
 import { RoomTally } from '../../actors/room-tally.ts';
 import type { Rooms } from '../../actors/rooms.ts';
 import { type ActorSystem, createActorSystem } from '../../system/actor.ts';
+import type { Directory } from '../../system/directory/directory.ts';
+import { createMemoryDirectory } from '../../system/directory/directory-memory.ts';
+import type { Notifier } from '../../system/directory/notifier.ts';
+import { createMemoryNotifier } from '../../system/directory/notifier-memory.ts';
 import type { CloseCode, Refusal } from '../../system/errors.ts';
 import type { Cid, RoomId, UserId } from '../../system/ids.ts';
 import { createLogger, type Logger } from '../../system/logger.ts';
@@ -133,6 +137,9 @@ export interface StageOptions {
   readonly store?: RoomStore;
   /** To others on the same store. */
   readonly wire?: Wire;
+  /** Services outside; none: the built-in ones. */
+  readonly directory?: Directory;
+  readonly notifier?: Notifier;
   /** Replaces functions of the log, to hold or break them. */
   readonly log?: (log: RoomLog) => Partial<RoomLog>;
   readonly settings?: Partial<RoomSettings>;
@@ -175,6 +182,7 @@ export function startStage(options: StageOptions = {}): Stage {
       log,
       userRooms: store.userRooms,
       wire,
+      directory: options.directory ?? createMemoryDirectory(),
       encoder: { ...testEncoder, ...options.encoder },
       clock,
       settings: { ...testRoomSettings, ...options.settings },
@@ -193,6 +201,7 @@ export function startStage(options: StageOptions = {}): Stage {
       ...options.presence,
     },
     reads: { log, userRooms: store.userRooms, clock, logger },
+    notifier: options.notifier ?? createMemoryNotifier(),
     gateway: {
       encoder: testEncoder,
       tokenNoticeMs: 60_000,

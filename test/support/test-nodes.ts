@@ -7,6 +7,7 @@
 import jwt from 'jsonwebtoken';
 import type { Config } from '../../config/schema.ts';
 import { systemClock } from '../../system/clock.ts';
+import type { SharedCache } from '../../system/cluster/shared-cache.ts';
 import { createLogger, type LogLevel } from '../../system/logger.ts';
 import { incarnationOf, type NodeOptions, type RunningNode, startNode } from '../../system/node.ts';
 import type { RoomStore } from '../../system/store/room-store.ts';
@@ -75,10 +76,14 @@ export const shared = (store: RoomStore = openMemoryStore()): Shared => ({
   hub: createMemoryWireHub(),
 });
 
-export async function startTestNode(overrides: Partial<Config> = {}, { store, hub }: Shared = shared()): Promise<TestNode> {
+export async function startTestNode(
+  overrides: Partial<Config> = {},
+  { store, hub }: Shared = shared(),
+  cache?: SharedCache,
+): Promise<TestNode> {
   const config = { nodeId: `test-${running.size + 1}`, drainDeadlineMs: 2_000, ...overrides };
   const incarnation = incarnationOf(testConfig(config));
-  const parts = { store, wire: hub.join(incarnation), sharedLog: true };
+  const parts = { store, wire: hub.join(incarnation), sharedLog: true, ...(cache && { cache }) };
   const { node, lines } = await startInProcess(config, { incarnation, parts, level: 'info' });
   return { ...node, lines };
 }

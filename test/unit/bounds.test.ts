@@ -137,6 +137,28 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
     'rejects BUSY when the mailbox is full, and when too many questions are in flight',
   ],
   Revocations: ['unit/revocations.test.ts', 'refuses when it is full of those that live, says so, and takes again when one has ended'],
+  'Questions to the community service': [
+    'integration/directory-faults.test.ts',
+    'is asked sixty-four questions at once; the next is unavailable at once',
+  ],
+  'One answer of the community service': [
+    'integration/directory-faults.test.ts',
+    'is unavailable within two time-outs when it %s, after one more try',
+  ],
+  'Member lists kept': ['integration/directory-faults.test.ts', 'gives way when too many ids are kept here: the cache gives it again'],
+  'Values kept in place of Redis': [
+    'contract/shared-cache-memory.test.ts',
+    'holds so many values, and so many bytes; the one put first goes',
+  ],
+  'Messages waiting for the notification service': [
+    'integration/notify.test.ts',
+    'holds ten thousand messages while the service hangs; the oldest go, counted, and a drain ends in time',
+  ],
+  'Ids in one notification': ['integration/notify.test.ts', 'is told of so many ids, and that there are more'],
+  'Users watched for notifications': [
+    'unit/whereabouts.test.ts',
+    'watches so many users; a further one counts as absent until one was unused for a minute',
+  ],
   'One log line': ['unit/logger.test.ts', 'that is too long keeps its first fields, short, and says so'],
   'Kinds of supervision lines counted at once': ['unit/supervision.test.ts', 'a flood of different kinds is a flood too'],
 };

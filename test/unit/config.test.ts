@@ -92,6 +92,8 @@ describe('the defaults', () => {
       stateHost: '127.0.0.1',
       statePort: 0,
       drainDeadlineMs: 15_000,
+      directoryTimeoutMs: 2_000,
+      notifyTimeoutMs: 5_000,
     });
   });
 
