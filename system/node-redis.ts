@@ -11,6 +11,9 @@ import { createMemoryClusterHub } from './cluster/cluster-view-memory.ts';
 import { createRedisClusterView } from './cluster/cluster-view-redis.ts';
 import { openRedis, type RedisConnection } from './cluster/redis-connection.ts';
 import { type RedisKeys, redisKeys } from './cluster/redis-keys.ts';
+import type { SharedCache } from './cluster/shared-cache.ts';
+import { createMemoryCacheHub } from './cluster/shared-cache-memory.ts';
+import { createRedisSharedCache } from './cluster/shared-cache-redis.ts';
 import { SignedText } from './cluster/signed-text.ts';
 import type { Health } from './health.ts';
 import type { Incarnation, NodeId } from './ids.ts';
@@ -30,6 +33,8 @@ export interface NodeRedisDeps {
 export interface NodeRedis {
   /** Which nodes there are. This one is announced, without an address until somebody gives it one. */
   readonly view: ClusterView;
+  /** Values looked up by any node, for all of them. */
+  readonly cache: SharedCache;
   /** For the start banner. */
   readonly description: string;
   /** Takes this node out of what others see, within a second or two. Never rejects. Idempotent. */
@@ -60,6 +65,7 @@ export async function openNodeRedis(config: NodeRedisConfig, deps: NodeRedisDeps
         };
   const view = side ? createRedisClusterView(side) : createMemoryClusterHub().join();
   view.announce({ node: nodeId as NodeId, incarnation, address: undefined });
+  const cache = side ? createRedisSharedCache(side) : createMemoryCacheHub(clock).join();
   if (side) {
     health.add('redis', () => side.redis.health());
     health.add('cluster', () => view.health());
@@ -67,8 +73,10 @@ export async function openNodeRedis(config: NodeRedisConfig, deps: NodeRedisDeps
   tellRedis(metrics, side, view);
   return {
     view,
+    cache,
     description: side ? `Redis at ${side.redis.description}` : 'this node alone',
     async close() {
+      await cache.close();
       await view.close();
       side?.redis.close();
     },

@@ -24,8 +24,8 @@ export interface RedisKeys {
   readonly seated: string;
   /** String: one cached value. */
   cache(key: string): string;
-  /** Pattern of all cached values, for SCAN. */
-  readonly cachePattern: string;
+  /** Channel: keys of cached values that were cleared. */
+  readonly cacheCleared: string;
   /** String: whose the kept sessions are; without it they are worth nothing. */
   readonly keeper: string;
   /** Set: owners of kept sessions. */
@@ -62,8 +62,7 @@ export function redisKeys(prefix: string): RedisKeys {
     seats: (kind, key) => `${prefix}:seats:${part(kind)}:${part(key)}`,
     seated: `${prefix}:seated`,
     cache: (key) => `${prefix}:cache:${part(key)}`,
-    // The prefix holds none of the signs that mean something in a pattern.
-    cachePattern: `${prefix}:cache:*`,
+    cacheCleared: `${prefix}:cleared`,
     keeper: `${prefix}:state:keeper`,
     keptOwners: `${prefix}:state:owners`,
     kept: (owner) => `${prefix}:state:sessions:${part(owner)}`,
