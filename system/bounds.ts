@@ -23,7 +23,9 @@ import { packetBytesMax } from '../gateway/server.ts';
 import { asksInFlightMax } from './ask.ts';
 import { nodesMax } from './cluster/cluster-view-redis.ts';
 import { redisInFlightMax } from './cluster/redis-connection.ts';
+import { valueBytesMax as cachedBytesMax } from './cluster/shared-cache.ts';
 import { bytesMax as cacheBytesMax, valuesMax as cacheValuesMax } from './cluster/shared-cache-memory.ts';
+import { asksMax, putBytesMax } from './cluster/shared-cache-redis.ts';
 import { listBytesMax, listIdsMax } from './directory/directory.ts';
 import { idsKeptMax, listsKeptMax } from './directory/directory-cached.ts';
 import { callsMax as directoryCallsMax } from './directory/directory-http.ts';
@@ -32,6 +34,7 @@ import { deletionsWaitingMax } from './files/file-collector.ts';
 import { lineBytesMax } from './log-line.ts';
 import type { MetricName } from './metric-table.ts';
 import { olderLineBytesMax } from './state/older-lines.ts';
+import { keptWaitingMax } from './state/state-keep.ts';
 import { lineBytesMax as stateLineBytesMax } from './state/state-lines.ts';
 import { changesMax, goneMax } from './state/state-link-tcp.ts';
 import { stateServerLimits } from './state/state-server.ts';
@@ -271,6 +274,15 @@ export const bounds = {
     bound: count(redisInFlightMax, 'under way'),
     whenFull: 'refused at once; whoever asked goes on without Redis',
     seenIn: 'playhouse_redis_calls_in_flight',
+  },
+  'Values cached in Redis': {
+    bound: `${count(asksMax, 'read at once')}, ${kB(putBytesMax)} being written, ${kB(cachedBytesMax)} each`,
+    whenFull: 'not known, not kept: looked up again',
+    seenIn: 'playhouse_redis_calls_in_flight',
+  },
+  'Sessions the state server has not kept yet': {
+    bound: count(keptWaitingMax, 'changes'),
+    whenFull: 'forgotten; all sessions are written anew',
   },
   'Nodes known by Redis': {
     bound: count(nodesMax, 'nodes'),

@@ -54,6 +54,14 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
     'integration/redis-connection.test.ts',
     'refuses the call over the bound at once, and takes another when one has ended',
   ],
+  'Values cached in Redis': [
+    'contract/shared-cache-redis.test.ts',
+    'reads so many values at once and writes so many bytes; beyond, it knows nothing and keeps nothing',
+  ],
+  'Sessions the state server has not kept yet': [
+    'contract/state-keep-redis.test.ts',
+    'never holds its caller up and holds a bounded number of changes while Redis is frozen',
+  ],
   'Nodes known by Redis': ['contract/cluster-view-redis.test.ts', 'sees so many nodes and says once that there are more'],
   'Commands of one connection': ['integration/gateway-delivery.test.ts', 'limits the rate per connection, and ends a flood'],
   'Commands of one user': ['integration/admission.test.ts', 'of all connections of a user share one rate'],
