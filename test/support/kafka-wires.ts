@@ -69,8 +69,12 @@ export class KafkaCluster {
     return new RecordCodec(secret, { node: node as NodeId, incarnation: newIncarnation(node as NodeId) });
   }
 
-  async close(): Promise<void> {
+  async closeWires(): Promise<void> {
     await Promise.all(this.wires.map((wire) => wire.close()));
+  }
+
+  async close(): Promise<void> {
+    await this.closeWires();
     const admin = this.kafka.admin();
     await admin.connect();
     await admin.deleteTopics({ topics: topicNames.map(this.nameOf) }).catch(() => {});
