@@ -10,7 +10,7 @@ import { type ActorRef, type Ctx, isStopped, report, spawn, spawnBucket, stopAct
 import type { Clock } from '../system/clock.ts';
 import { assertNever, type Refusal, refuse } from '../system/errors.ts';
 import type { SessionId, UserId } from '../system/ids.ts';
-import type { StateLink, UserStateRow } from '../system/state/state-link.ts';
+import { isVoicePlace, type StateLink, type UserStateRow } from '../system/state/state-link.ts';
 import { type Buckets, bucketOf, spawnBuckets } from './buckets.ts';
 import type { Answer } from './client-command.ts';
 import type { FrameEncoder } from './client-sink.ts';
@@ -219,7 +219,8 @@ class PresenceActor implements Presence {
     for (const { user: id, state, places } of states) {
       const user = this.users.get(id);
       if (!user) continue;
-      user.facts.hear(state, places, life);
+      const rooms = places.some(isVoicePlace) ? places.filter((place) => !isVoicePlace(place)) : places;
+      user.facts.hear(state, rooms, life);
       user.nudge();
     }
   }

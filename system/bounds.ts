@@ -261,6 +261,11 @@ export const bounds = {
     bound: `${count(transitionLimits.waitingMax, 'transitions')}, ${transitionLimits.keptMs / 1_000} s`,
     whenFull: 'the oldest is never told; a line says how many',
   },
+  'Communities whose voice channels are watched at the state server': {
+    bound: `${count(stateServerLimits.voiceWatchedMax, 'communities')} of a node, ten times as many of all`,
+    whenFull: 'a node watches no more of them (voice: BUSY); FULL for one that does all the same',
+    seenIn: 'log: link.down',
+  },
   'Log lines of the state server about its peers': {
     bound: '100 in 10 s',
     whenFull: 'counted, and the next line says how many',

@@ -19,7 +19,7 @@ export type GreetingStep =
   | { readonly type: 'ask' }
   /** On a new connection `reopened` goes on. */
   | { readonly type: 'reopen' }
-  | { readonly type: 'greeted' }
+  | { readonly type: 'greeted'; readonly hasVoice: boolean }
   | { readonly type: 'older' }
   | { readonly type: 'failed'; readonly why: string };
 
@@ -37,6 +37,7 @@ export class LinkGreeting {
   private askAtMs: number;
   private endAtMs: number;
   private hasHeard = false;
+  private hasVoice = false;
 
   constructor(settings: GreetingSettings, nowMs: number) {
     this.settings = settings;
@@ -50,7 +51,7 @@ export class LinkGreeting {
 
   hello(): GreetingStep {
     const { node, inc } = this.settings;
-    return { type: 'send', line: { type: 'hello', v: 1, node, inc } };
+    return { type: 'send', line: { type: 'hello', v: 1, node, inc, voice: true } };
   }
 
   reopened(nowMs: number): GreetingStep {
@@ -62,10 +63,10 @@ export class LinkGreeting {
   heard(line: ServerLine, nowMs: number): GreetingStep {
     this.hasHeard = true;
     if (line.type === 'refused') return failed(`refused by the state server: ${line.code}`);
-    if (this.phase === 'proving')
-      return line.type === 'authenticated' ? { type: 'greeted' } : failed(`${line.type} instead of authenticated`);
+    if (this.phase === 'proving') return line.type === 'authenticated' ? this.greeted() : failed(`${line.type} instead of authenticated`);
     if (line.type !== 'hello') return failed(`${line.type} before hello`);
-    if (line.nonce === undefined) return { type: 'greeted' };
+    this.hasVoice = line.voice === true;
+    if (line.nonce === undefined) return this.greeted();
     const mac = this.settings.prove(line.nonce);
     if (mac === undefined) return failed('the state server asks for the shared secret, and none is set here');
     this.phase = 'proving';
@@ -94,6 +95,10 @@ export class LinkGreeting {
       return failed(this.hasHeard ? 'it speaks neither this protocol nor the older one' : `no answer to hello within ${greetMs} ms`);
     }
     return this.phase === 'hello' && nowMs >= this.askAtMs ? this.ask() : undefined;
+  }
+
+  private greeted(): GreetingStep {
+    return { type: 'greeted', hasVoice: this.hasVoice };
   }
 
   private ask(): GreetingStep {

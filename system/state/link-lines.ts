@@ -10,6 +10,8 @@ import type { LiveSession } from './state-link.ts';
 
 export type Sessions = Ledger<SessionId, LiveSession>;
 export type Watched = Ledger<UserId, true>;
+/** Communities. */
+export type Voices = Ledger<string, true>;
 
 /** What is around the rows of a line, CRLF included; the longest is some 90 bytes. */
 const envelopeBytes = 256;
@@ -43,6 +45,15 @@ export function watchLine(id: number, watched: Watched): NodeLine & { readonly t
   watched.takeQueued((user) => fits(user) && on.push(user) > 0);
   watched.takeChanges((user, isWatched) => fits(user) && (isWatched ? on : off).push(user) > 0);
   return { type: 'watch', id, on, off };
+}
+
+export function voiceLine(id: number, voices: Voices): NodeLine & { readonly type: 'voice' } {
+  const fits = budget();
+  const on: string[] = [];
+  const off: string[] = [];
+  voices.takeQueued((community) => fits(community) && on.push(community) > 0);
+  voices.takeChanges((community, isWatched) => fits(community) && (isWatched ? on : off).push(community) > 0);
+  return { type: 'voice', id, on, off };
 }
 
 const rowOf = ({ session, user, place }: LiveSession): SessionRow => [session, user, place];

@@ -6,12 +6,12 @@
  * Does not: touch sockets, clocks or chance; all of it is given.
  */
 import { type GreetingSettings, type GreetingStep, LinkGreeting } from './link-greeting-state.ts';
-import type { Sessions, Watched } from './link-lines.ts';
+import type { Sessions, Voices, Watched } from './link-lines.ts';
 import { LinkRetry } from './link-retry-state.ts';
 import { LinkTalk, type TalkEffect } from './link-talk-state.ts';
 import type { LinkTimes } from './link-times.ts';
 import type { NodeLine, ServerLine } from './state-lines.ts';
-import type { LinkState, UserStateRow } from './state-link.ts';
+import type { LinkState, UserStateRow, VoiceRow } from './state-link.ts';
 
 export type LinkEffect =
   | { readonly type: 'connect' }
@@ -22,6 +22,7 @@ export type LinkEffect =
   | { readonly type: 'ask' }
   | { readonly type: 'live'; readonly isLive: boolean; readonly why: string }
   | { readonly type: 'states'; readonly states: readonly UserStateRow[] }
+  | { readonly type: 'voice'; readonly row: VoiceRow }
   /** The server is an older one: somebody else speaks to it, until `olderEnded`. */
   | { readonly type: 'older' }
   /** Nothing more will happen. */
@@ -36,6 +37,7 @@ export interface LinkSettings extends GreetingSettings {
 export interface LinkMachineParts {
   readonly sessions: Sessions;
   readonly watched: Watched;
+  readonly voices?: Voices;
   readonly settings: LinkSettings;
   /** From 0 up to 1. */
   readonly random: () => number;
@@ -60,6 +62,7 @@ export class LinkMachine {
   private isLive: boolean | undefined;
   private liveSinceMs: number | undefined;
   private faultsSeen = 0;
+  private hasVoice = false;
 
   constructor(parts: LinkMachineParts) {
     this.parts = parts;
@@ -78,6 +81,11 @@ export class LinkMachine {
       default:
         return 'connecting';
     }
+  }
+
+  /** Live with a server that tells of voice channels. */
+  get tellsVoice(): boolean {
+    return this.hasVoice && this.state === 'live';
   }
 
   /** Faulty lines since the start. */
@@ -207,9 +215,11 @@ export class LinkMachine {
       case 'reopen':
         return this.connect(nowMs, this.phase.greeting);
       case 'greeted': {
-        const { sessions, watched, settings } = this.parts;
+        const { sessions, watched, voices, settings } = this.parts;
+        this.hasVoice = step.hasVoice && voices !== undefined;
+        const parts = { sessions, watched, ...(step.hasVoice && voices && { voices }), times: settings.times };
         const emit = (effect: TalkEffect): void => this.said(effect);
-        this.phase = { type: 'talking', talk: new LinkTalk({ sessions, watched, times: settings.times, emit }, nowMs) };
+        this.phase = { type: 'talking', talk: new LinkTalk({ ...parts, emit }, nowMs) };
         return;
       }
       case 'older':
@@ -226,6 +236,7 @@ export class LinkMachine {
     switch (effect.type) {
       case 'send':
       case 'states':
+      case 'voice':
         this.effects.push(effect);
         return;
       case 'told': {
@@ -252,6 +263,8 @@ export class LinkMachine {
   private lost(why: string, nowMs: number): void {
     this.parts.sessions.reset();
     this.parts.watched.reset();
+    this.parts.voices?.reset();
+    this.hasVoice = false;
     // After a failed try the wait counts from its beginning: a try that took long has been a wait already.
     const fromMs = this.phase.type === 'talking' || this.phase.type === 'older' ? nowMs : this.triedAtMs;
     const liveMs = this.liveSinceMs === undefined ? 0 : nowMs - this.liveSinceMs;

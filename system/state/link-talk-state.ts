@@ -8,14 +8,15 @@
  * answer of the wrong kind ends it at once: what it should have told would never come.
  */
 import type { UserId } from '../ids.ts';
-import { type Sessions, sessionsLine, snapshotLine, type Watched, watchLine } from './link-lines.ts';
+import { type Sessions, sessionsLine, snapshotLine, type Voices, voiceLine, type Watched, watchLine } from './link-lines.ts';
 import type { LinkTimes } from './link-times.ts';
 import type { NodeLine, ServerLine, StateRow } from './state-lines.ts';
-import type { UserStateRow } from './state-link.ts';
+import type { UserStateRow, VoiceRow } from './state-link.ts';
 
 export type TalkEffect =
   | { readonly type: 'send'; readonly line: NodeLine }
   | { readonly type: 'states'; readonly states: readonly UserStateRow[] }
+  | { readonly type: 'voice'; readonly row: VoiceRow }
   /** The server knows all sessions for the first time. */
   | { readonly type: 'told'; readonly atMs: number }
   /** The server has taken the goodbye. */
@@ -27,6 +28,8 @@ export type TalkEffect =
 export interface TalkParts {
   readonly sessions: Sessions;
   readonly watched: Watched;
+  /** Given where the server tells of voice channels. */
+  readonly voices?: Voices;
   readonly times: Pick<LinkTimes, 'pingMs' | 'deadMs'>;
   readonly emit: (effect: TalkEffect) => void;
 }
@@ -34,6 +37,8 @@ export interface TalkParts {
 /** Faulty lines within `faultsWindowMs`; one more ends the talk. */
 const faultsMax = 20;
 const faultsWindowMs = 60_000;
+/** Users in the voice channels of one community; a server lists fewer. More end the talk. */
+const voiceUsersMax = 20_000;
 
 type RequestLine = Extract<NodeLine, { readonly id: number }>;
 interface Request {
@@ -54,6 +59,8 @@ export class LinkTalk {
   private isTold = false;
   private isWatchNext = false;
   private faultsAtMs: number[] = [];
+  /** The community that is being told. */
+  private telling: { readonly community: string; readonly channels: Map<string, UserId[]>; users: number } | undefined;
 
   constructor(parts: TalkParts, nowMs: number) {
     this.parts = parts;
@@ -75,8 +82,8 @@ export class LinkTalk {
   /** The next line, when nothing is in flight. Due at the end of each turn in which something changed or was heard. */
   flush(nowMs: number): void {
     if (this.request || this.isBlocked) return;
-    const { sessions, watched } = this.parts;
-    if (this.snapshot === 'told' && (sessions.isOverfull || watched.isOverfull)) this.tellAll();
+    const { sessions, watched, voices } = this.parts;
+    if (this.snapshot === 'told' && (sessions.isOverfull || watched.isOverfull || voices?.isOverfull)) this.tellAll();
     if (this.snapshot !== 'told') {
       this.ask(snapshotLine(this.nextId(), this.snapshot === 'first', sessions), nowMs);
       this.snapshot = 'more';
@@ -89,22 +96,25 @@ export class LinkTalk {
     } else if (sessions.hasChanges) {
       this.ask(sessionsLine(this.nextId(), sessions), nowMs);
       this.isWatchNext = true;
-    }
+    } else if (voices?.hasQueued || voices?.hasChanges) this.ask(voiceLine(this.nextId(), voices), nowMs);
   }
 
   bye(nowMs: number): void {
     this.ask({ type: 'bye', id: this.nextId() }, nowMs);
   }
 
-  /** The watched users' states are wanted again, also where the server has told them. */
+  /** What is watched is wanted again, also where the server has told it. */
   askAgain(): void {
-    if (this.snapshot === 'told') this.parts.watched.begin();
+    if (this.snapshot !== 'told') return;
+    this.parts.watched.begin();
+    this.parts.voices?.begin();
   }
 
   heard(line: ServerLine, nowMs: number): void {
     this.heardAtMs = nowMs;
     if (line.type === 'refused') this.fail(`refused by the state server: ${line.code}`, nowMs);
     else if (line.type === 'changes') this.tellStates(line.states);
+    else if (line.type === 'voices' && this.parts.voices) this.tellVoices(line, nowMs);
     else if (line.type === 'pong' && line.id === this.ping?.line.id) this.ping = undefined;
     else if ((line.type === 'ok' || line.type === 'states') && line.id === this.request?.line.id)
       this.answered(this.request.line, line, nowMs);
@@ -145,6 +155,7 @@ export class LinkTalk {
     this.parts.sessions.begin();
     // The snapshot names no watches, and so ends those the server has; they are told after it.
     this.parts.watched.reset();
+    this.parts.voices?.reset();
   }
 
   private ask(line: RequestLine, nowMs: number): void {
@@ -160,6 +171,7 @@ export class LinkTalk {
     else if (request.type === 'snapshot' && request.last) {
       this.snapshot = 'told';
       this.parts.watched.begin();
+      this.parts.voices?.begin();
       if (!this.isTold) this.parts.emit({ type: 'told', atMs: nowMs });
       this.isTold = true;
     }
@@ -173,6 +185,22 @@ export class LinkTalk {
       if (this.parts.watched.has(user)) states.push({ user, state, places });
     }
     if (states.length > 0) this.parts.emit({ type: 'states', states });
+  }
+
+  private tellVoices({ community, first, last, whole, channels }: ServerLine & { readonly type: 'voices' }, nowMs: number): void {
+    if (first) this.telling = { community, channels: new Map(), users: 0 };
+    const { telling } = this;
+    if (telling?.community !== community) return this.fault(nowMs);
+    for (const [channel, users] of channels) {
+      telling.users += users.length;
+      const known = telling.channels.get(channel) ?? [];
+      if (users.length > 0) telling.channels.set(channel, [...known, ...(users as readonly UserId[])]);
+    }
+    if (telling.users > voiceUsersMax) return this.fail(`more than ${voiceUsersMax} users in the voice channels of a community`, nowMs);
+    if (!last) return;
+    this.telling = undefined;
+    // A push may have crossed the end of a watch.
+    if (this.parts.voices?.has(community)) this.parts.emit({ type: 'voice', row: { community, channels: telling.channels, whole } });
   }
 
   private fail(why: string, atMs: number): void {

@@ -6,7 +6,19 @@
  * Does not: give a link that was closed without a goodbye any grace; its sessions end at once.
  */
 import type { SessionId, UserId } from '../ids.ts';
-import { type LinkState, type LiveSession, type StateLink, type StateLinkListener, type UserStateRow, watchedMax } from './state-link.ts';
+import {
+  type LinkState,
+  type LiveSession,
+  type StateLink,
+  type StateLinkListener,
+  type UserStateRow,
+  type VoiceLink,
+  type VoiceListener,
+  type VoiceRow,
+  voicePlaceOf,
+  voiceWatchedMax,
+  watchedMax,
+} from './state-link.ts';
 
 export interface MemoryStateHub {
   /** A link of one node; `node` names it in descriptions. Two joins are two nodes, whatever their names. */
@@ -49,6 +61,25 @@ class MemoryHub implements MemoryStateHub {
     for (const link of this.links) link.changed(user);
   }
 
+  /** Whoever watches the community is told in its next flush. */
+  voiceChanged(place: string): void {
+    const at = voicePlaceOf(place);
+    if (at) for (const link of this.links) link.voiceChanged(at.community);
+  }
+
+  voiceOf(community: string): VoiceRow {
+    const channels = new Map<string, UserId[]>();
+    for (const link of this.links) {
+      for (const { user, place } of link.liveSessions()) {
+        const at = voicePlaceOf(place);
+        if (at?.community !== community) continue;
+        const users = channels.get(at.channel) ?? [];
+        if (!users.includes(user)) channels.set(at.channel, [...users, user]);
+      }
+    }
+    return { community, channels, whole: true };
+  }
+
   stateOf(user: UserId): UserStateRow {
     const places = new Set<string>();
     for (const link of this.links) for (const place of link.placesOf(user)) places.add(place);
@@ -63,6 +94,9 @@ class MemoryStateLink implements StateLink {
   private readonly sessionsOf = new Map<UserId, Map<SessionId, string>>();
   private readonly watched = new Set<UserId>();
   private readonly due = new Set<UserId>();
+  private readonly voices = new Set<string>();
+  private readonly dueVoices = new Set<string>();
+  private voiceListener: VoiceListener | undefined;
   private listener: StateLinkListener | undefined;
   private current: LinkState = 'connecting';
   private isScheduled = false;
@@ -71,6 +105,32 @@ class MemoryStateLink implements StateLink {
     this.hub = hub;
     this.description = `in this process (${node})`;
     this.schedule();
+  }
+
+  readonly voice: VoiceLink = this.voiceLink();
+
+  private voiceLink(): VoiceLink {
+    const isLive = (): boolean => this.current === 'live';
+    return {
+      get isLive() {
+        return isLive();
+      },
+      listen: (listener) => {
+        this.voiceListener = listener;
+        for (const community of this.voices) this.voiceChanged(community);
+      },
+      watch: (community) => {
+        if (this.voices.has(community)) return true;
+        if (this.current === 'draining' || this.voices.size >= voiceWatchedMax) return false;
+        this.voices.add(community);
+        this.voiceChanged(community);
+        return true;
+      },
+      unwatch: (community) => {
+        this.voices.delete(community);
+        this.dueVoices.delete(community);
+      },
+    };
   }
 
   get state(): LinkState {
@@ -92,6 +152,8 @@ class MemoryStateLink implements StateLink {
     this.sessionsOf.set(session.user, own.set(session.session, session.place));
     if (known && known.user !== session.user) this.hub.changed(known.user);
     this.hub.changed(session.user);
+    this.hub.voiceChanged(session.place);
+    if (known) this.hub.voiceChanged(known.place);
   }
 
   remove(session: SessionId): void {
@@ -99,6 +161,7 @@ class MemoryStateLink implements StateLink {
     if (!known) return;
     this.forget(known);
     this.hub.changed(known.user);
+    this.hub.voiceChanged(known.place);
   }
 
   watch(user: UserId): boolean {
@@ -127,8 +190,12 @@ class MemoryStateLink implements StateLink {
     if (this.current === 'draining') return;
     this.current = 'draining';
     this.hub.links.delete(this);
+    const places = [...this.sessions.values()].map(({ place }) => place);
     for (const user of this.sessionsOf.keys()) this.hub.changed(user);
     this.sessions.clear();
+    for (const place of places) this.hub.voiceChanged(place);
+    this.voices.clear();
+    this.dueVoices.clear();
     this.sessionsOf.clear();
     this.watched.clear();
     this.due.clear();
@@ -138,6 +205,16 @@ class MemoryStateLink implements StateLink {
 
   placesOf(user: UserId): Iterable<string> {
     return this.sessionsOf.get(user)?.values() ?? [];
+  }
+
+  liveSessions(): Iterable<LiveSession> {
+    return this.sessions.values();
+  }
+
+  voiceChanged(community: string): void {
+    if (!this.voices.has(community)) return;
+    this.dueVoices.add(community);
+    this.schedule();
   }
 
   changed(user: UserId): void {
@@ -161,9 +238,15 @@ class MemoryStateLink implements StateLink {
     if (isLive !== this.hub.isUp) {
       this.current = this.hub.isUp ? 'live' : 'connecting';
       for (const user of this.watched) this.due.add(user);
+      for (const community of this.voices) this.dueVoices.add(community);
       this.listener?.onLive(this.hub.isUp, this.hub.why);
+      if (!this.hub.isUp) this.voiceListener?.onUnknown();
     }
-    if (this.current !== 'live' || this.due.size === 0) return;
+    if (this.current !== 'live') return;
+    const voices = [...this.dueVoices].map((community) => this.hub.voiceOf(community));
+    this.dueVoices.clear();
+    for (const row of voices) this.voiceListener?.onVoice(row);
+    if (this.due.size === 0) return;
     const states = [...this.due].map((user) => this.hub.stateOf(user));
     this.due.clear();
     this.listener?.onStates(states);

@@ -11,13 +11,23 @@ import { encodeLine, type Frame } from './frame-codec.ts';
 import { type Address, LineSocket } from './line-socket-tcp.ts';
 import { olderQuestion } from './link-greeting-state.ts';
 import { Ledger } from './link-ledger-state.ts';
-import type { Sessions, Watched } from './link-lines.ts';
+import type { Sessions, Voices, Watched } from './link-lines.ts';
 import { OlderRoster } from './link-older-roster-state.ts';
 import { type LinkEffect, LinkMachine } from './link-state.ts';
 import { type LinkTimes, linkTimes } from './link-times.ts';
 import { decodeServerLine, encodeNodeLine } from './state-line-decoder.ts';
 import { lineBytesMax } from './state-lines.ts';
-import { type LinkState, type LiveSession, type StateLink, type StateLinkListener, watchedMax } from './state-link.ts';
+import {
+  isVoicePlace,
+  type LinkState,
+  type LiveSession,
+  type StateLink,
+  type StateLinkListener,
+  type VoiceLink,
+  type VoiceListener,
+  voiceWatchedMax,
+  watchedMax,
+} from './state-link.ts';
 import { OlderTalk } from './state-link-older-tcp.ts';
 import { proofOf } from './state-proof.ts';
 import { WakeTimer } from './wake-timer.ts';
@@ -54,7 +64,7 @@ export function addressOf(text: string): Address {
 }
 
 /** A place that the server would refuse would cut the link again and again. */
-const isPlace = (place: string): boolean => /^[^\p{Cc}\p{Cs}]{1,128}$/u.test(place);
+const isPlace = (place: string): boolean => /^[^\p{Cc}\p{Cs}]{1,160}$/u.test(place);
 
 export function createTcpStateLink(options: TcpStateLinkOptions): StateLink {
   return new TcpStateLink(options);
@@ -65,8 +75,10 @@ class TcpStateLink implements StateLink {
   readonly #options: TcpStateLinkOptions;
   readonly #sessions: Sessions = new Ledger(changesMax);
   readonly #watched: Watched = new Ledger(changesMax);
+  readonly #voices: Voices = new Ledger(changesMax);
   readonly #machine: LinkMachine;
   #listener: StateLinkListener | undefined;
+  #voiceListener: VoiceListener | undefined;
   #socket: LineSocket | undefined;
   readonly #timer: WakeTimer;
   /** While the server is an older one. The roster outlives it: users that left during an outage are to be logged out after it. */
@@ -86,6 +98,7 @@ class TcpStateLink implements StateLink {
     this.#machine = new LinkMachine({
       sessions: this.#sessions,
       watched: this.#watched,
+      voices: this.#voices,
       settings: { node, inc, prove, times, peer: this.description },
       random,
     });
@@ -95,6 +108,33 @@ class TcpStateLink implements StateLink {
     });
     this.#machine.start(this.#nowMs());
     this.#settle();
+  }
+
+  readonly voice: VoiceLink = this.#voiceLink();
+
+  #voiceLink(): VoiceLink {
+    const isLive = (): boolean => !this.#isDraining && this.#machine.tellsVoice;
+    return {
+      get isLive() {
+        return isLive();
+      },
+      listen: (listener) => {
+        this.#voiceListener = listener;
+        this.#machine.askAgain();
+        this.#soon();
+      },
+      watch: (community) => {
+        if (this.#voices.has(community)) return true;
+        if (this.#isDraining || this.#voices.size >= voiceWatchedMax) return false;
+        this.#voices.put(community, true);
+        this.#soon();
+        return true;
+      },
+      unwatch: (community) => {
+        this.#voices.remove(community);
+        this.#soon();
+      },
+    };
   }
 
   get state(): LinkState {
@@ -116,7 +156,8 @@ class TcpStateLink implements StateLink {
     if (known?.user === live.user && known.place === live.place) return;
     if (known && known.user !== live.user) this.#roster?.remove(known);
     this.#sessions.put(live.session, live);
-    this.#roster?.put(live);
+    // An older server has other lines for voice channels, and is not told of ours.
+    if (!isVoicePlace(live.place)) this.#roster?.put(live);
     this.#soon();
   }
 
@@ -169,6 +210,7 @@ class TcpStateLink implements StateLink {
     this.#isDraining = true;
     this.#sessions.clear();
     this.#watched.clear();
+    this.#voices.clear();
   }
 
   #nowMs(): number {
@@ -215,7 +257,11 @@ class TcpStateLink implements StateLink {
       case 'states':
         if (!this.#isDraining) this.#listener?.onStates(effect.states);
         return;
+      case 'voice':
+        if (!this.#isDraining) this.#voiceListener?.onVoice(effect.row);
+        return;
       case 'live':
+        if (!effect.isLive && !this.#isDraining) this.#voiceListener?.onUnknown();
         // A server that speaks this protocol keeps nothing of what an older one was told.
         if (effect.isLive) this.#roster = undefined;
         if (!this.#isDraining) this.#listener?.onLive(effect.isLive, effect.why);
@@ -261,7 +307,7 @@ class TcpStateLink implements StateLink {
     if (!this.#roster) {
       log.warn({ server: this.description }, 'an older state server: it is told who is here, and tells nothing of other nodes');
       this.#roster = new OlderRoster(goneMax);
-      for (const live of this.#sessions.values()) this.#roster.put(live);
+      for (const live of this.#sessions.values()) if (!isVoicePlace(live.place)) this.#roster.put(live);
     }
     const onEnded = (why: string): void => {
       this.#older = undefined;

@@ -39,7 +39,35 @@ export interface StateLinkListener {
   onLive(isLive: boolean, why: string): void;
 }
 
+/** Everybody in the voice channels of one community, on whatever node. */
+export interface VoiceRow {
+  readonly community: string;
+  /** channel → users; channels where nobody is are left out. */
+  readonly channels: ReadonlyMap<string, readonly UserId[]>;
+  /** false: somebody may be missing, since nodes of before may not have come back to a state server that has just started. */
+  readonly whole: boolean;
+}
+
+export interface VoiceListener {
+  /** Of a watched community: after `watch`, after each reconnect, and when somebody comes or goes, at most each 150 ms. */
+  onVoice(row: VoiceRow): void;
+  /** From now on nothing is known of other nodes, until `onVoice` says it anew. */
+  onUnknown(): void;
+}
+
+/** Voice channels over all nodes. A user in one is `put` as one more session whose place is `voicePlace`. */
+export interface VoiceLink {
+  /** The server tells of voice channels: what is watched will be known within a moment. false: a link that is down, or an older server. */
+  readonly isLive: boolean;
+  /** One listener; the last one set counts. */
+  listen(listener: VoiceListener): void;
+  /** Idempotent. At most `voiceWatchedMax` communities; more are refused: false. */
+  watch(community: string): boolean;
+  unwatch(community: string): void;
+}
+
 export interface StateLink {
+  readonly voice: VoiceLink;
   readonly state: LinkState;
   /** One line for the start banner. */
   readonly description: string;
@@ -60,5 +88,17 @@ export interface StateLink {
   close(): Promise<void>;
 }
 
+/** Where a session is that stands for a user in a voice channel. Neither name has a comma, and no room is called so. */
+export const voicePlace = (community: string, channel: string): string => `com${community},c-${channel}`;
+/** The names in a voice place; undefined: it is none. */
+export function voicePlaceOf(place: string): { readonly community: string; readonly channel: string } | undefined {
+  const comma = place.indexOf(',');
+  if (!place.startsWith('com') || !place.startsWith(',c-', comma)) return undefined;
+  return { community: place.slice('com'.length, comma), channel: place.slice(comma + ',c-'.length) };
+}
+export const isVoicePlace = (place: string): boolean => place.includes(',');
+
+/** Most communities whose voice channels one node watches. */
+export const voiceWatchedMax = 10_000;
 /** Most users one node watches. */
 export const watchedMax = 100_000;

@@ -20,6 +20,7 @@ import { decodeNodeLine, encodeServerLine } from './state-line-decoder.ts';
 import { lineBytesMax, type NodeLine, type NodeRequest, type ServerLine, type StateRow } from './state-lines.ts';
 import { isProof } from './state-proof.ts';
 import type { Hello, NodeAnswer, Refused } from './state-server-state.ts';
+import { VoiceQueue } from './voice-queue.ts';
 
 /** What a peer needs of the server it connected to. */
 export interface PeerHost {
@@ -32,6 +33,7 @@ export interface PeerHost {
   heard(life: string): void;
   held(deltaBytes: number): void;
   rowOf(user: string): StateRow;
+  voiceLines(community: string): readonly ServerLine[];
   answer(request: OlderRequest): OlderAnswer;
   /** Called once; `life`: of the node this was the connection of, to the end. */
   closed(peer: StatePeer, life: string | undefined): void;
@@ -59,6 +61,7 @@ export class StatePeer {
   readonly #host: PeerHost;
   readonly #connection: LineConnection;
   readonly #pushes: PushQueue;
+  readonly #voices: VoiceQueue;
   readonly #garbage = new GarbageCount();
   readonly #address: string;
   /** The server has room for it. Else it is only told so, if it says hello. */
@@ -78,7 +81,10 @@ export class StatePeer {
       clock: host.clock,
       onFrame: (frame) => this.#onFrame(frame),
       onHeld: (deltaBytes) => host.held(deltaBytes),
-      onRoom: () => this.#pushes.resume(),
+      onRoom: () => {
+        this.#pushes.resume();
+        this.#voices.resume();
+      },
       onClose: () => this.#onClose(),
     });
     this.#pushes = new PushQueue({
@@ -86,6 +92,13 @@ export class StatePeer {
       rowOf: (user) => host.rowOf(user),
       isFree: () => this.#connection.isOpen && this.#connection.blockedSinceMs === undefined,
       send: (states) => this.#say({ type: 'changes', states }),
+    });
+    this.#voices = new VoiceQueue({
+      clock: host.clock,
+      isFree: () => this.#connection.isOpen && this.#connection.blockedSinceMs === undefined,
+      send: (community) => {
+        for (const line of host.voiceLines(community)) this.#say(line);
+      },
     });
   }
 
@@ -102,6 +115,11 @@ export class StatePeer {
   /** Of a node that was let in: the user's row is told soon. */
   push(user: string): void {
     if (this.#phase.name === 'node') this.#pushes.add(user);
+  }
+
+  /** Of a node that was let in: who is in the voice channels of the community is told soon. */
+  pushVoice(community: string): void {
+    if (this.#phase.name === 'node') this.#voices.add(community);
   }
 
   /** Cuts who takes too long. */
@@ -169,15 +187,17 @@ export class StatePeer {
     this.#olderRequest(text);
   }
 
-  #hello({ node, inc }: NodeLine & { readonly type: 'hello' }): void {
+  #hello({ node, inc, voice }: NodeLine & { readonly type: 'hello' }): void {
     const { secret, server } = this.#host;
+    // Only to who asks: a node of before takes a field that it does not know for no hello.
+    const can = voice && { voice };
     if (!this.#isWelcome) {
       return this.#refuse({ type: 'refused', code: 'TOO_MANY_CONNECTIONS', message: 'the state server has too many connections' });
     }
-    if (secret === undefined) return this.#admit(node, inc, { type: 'hello', v: 1, server });
+    if (secret === undefined) return this.#admit(node, inc, { type: 'hello', v: 1, server, ...can });
     const nonce = newId();
     this.#enter({ name: 'proving', node, inc, nonce });
-    this.#say({ type: 'hello', v: 1, server, nonce });
+    this.#say({ type: 'hello', v: 1, server, nonce, ...can });
   }
 
   #healthy(): void {
@@ -209,10 +229,11 @@ export class StatePeer {
       this.#onGarbage(decoded.ok ? `${decoded.line.type} was said before` : decoded.reason);
       return;
     }
-    const { line, push } = this.#host.apply(life, decoded.line);
+    const { line, push, pushVoice } = this.#host.apply(life, decoded.line);
     if (line.type === 'refused') return this.#refuse(line);
     this.#say(line);
     for (const user of push ?? []) this.#pushes.add(user);
+    for (const community of pushVoice ?? []) this.#voices.add(community);
   }
 
   #olderRequest(text: string): void {
@@ -278,6 +299,7 @@ export class StatePeer {
     const about = { peer: this.#address, ...(this.#phase.name === 'node' && { of: this.#phase.node }), why };
     this.#enter({ name: 'over' });
     this.#pushes.stop();
+    this.#voices.stop();
     // A node that ends its connection may be back soon; when it is not, `link.gone` is the warning.
     const level = quietEnds.includes(why) ? 'info' : 'warn';
     if (name === 'node') this.#host.note(level, 'link.down', about, 'the connection of a node to the state server has ended');

@@ -1,7 +1,7 @@
 /**
- * State rows: as many as one line to a node has room for. Pure.
+ * State rows: as many as one line to a node has room for; and everybody in the voice channels of a community, in as many lines. Pure.
  */
-import { lineBytesMax, type StateRow } from './state-lines.ts';
+import { lineBytesMax, type ServerLine, type StateRow } from './state-lines.ts';
 
 /** Type, id, brackets and the end of the line. */
 const envelopeBytes = 100;
@@ -18,4 +18,37 @@ export function takeRows(users: Set<string>, rowOf: (user: string) => StateRow):
     rows.push(row);
   }
   return rows;
+}
+
+/** Type, names of the longest kind, flags, brackets and the end of the line. */
+const voiceEnvelopeBytes = 1_024;
+
+export type VoicesLine = Extract<ServerLine, { readonly type: 'voices' }>;
+
+/** All of them in one line where there is room. */
+export function voiceLines(
+  community: string,
+  whole: boolean,
+  occupied: Iterable<readonly [channel: string, users: Iterable<string>]>,
+): readonly VoicesLine[] {
+  const lines: (readonly [string, string[]])[][] = [[]];
+  let bytes = voiceEnvelopeBytes;
+  for (const [channel, users] of occupied) {
+    let row: readonly [string, string[]] | undefined;
+    for (const user of users) {
+      const size = Buffer.byteLength(JSON.stringify(user)) + 1 + (row ? 0 : Buffer.byteLength(JSON.stringify(channel)) + 6);
+      if (bytes + size > lineBytesMax) {
+        lines.push([]);
+        bytes = voiceEnvelopeBytes + Buffer.byteLength(JSON.stringify(channel)) + 6;
+        row = undefined;
+      }
+      if (!row) {
+        row = [channel, []];
+        lines.at(-1)?.push(row);
+      }
+      row[1].push(user);
+      bytes += size;
+    }
+  }
+  return lines.map((channels, at) => ({ type: 'voices', community, first: at === 0, last: at === lines.length - 1, whole, channels }));
 }

@@ -10,7 +10,7 @@ import { type OlderAnswer, OlderAnswers } from './older-answers.ts';
 import type { OlderRequest } from './older-lines.ts';
 import type { NodeRequest, ServerLine, StateRow } from './state-lines.ts';
 import { type Life, StateLives } from './state-lives.ts';
-import { takeRows } from './state-rows.ts';
+import { takeRows, type VoicesLine, voiceLines } from './state-rows.ts';
 import { type Changes, type Session, StateSessions } from './state-sessions.ts';
 import { StateVoice, type VoiceLimits } from './state-voice.ts';
 import { StateWatches } from './state-watches.ts';
@@ -23,6 +23,8 @@ export interface StateLimits extends VoiceLimits {
   /** Of one node. */
   readonly watchedMax: number;
   readonly watchesMax: number;
+  /** Communities whose voice channels one node is told of; of all nodes, ten times as many. */
+  readonly voiceWatchedMax: number;
   readonly guestsMax: number;
   readonly olderKeptMs: number;
 }
@@ -34,6 +36,8 @@ export interface NodeAnswer {
   readonly line: ServerLine;
   /** Users whose rows follow the line. */
   readonly push?: ReadonlySet<string>;
+  /** Communities whose voice channels are told after it. */
+  readonly pushVoice?: ReadonlySet<string>;
 }
 
 /** Rows that were held back, now to be told to this life. */
@@ -55,6 +59,7 @@ export class StateServerState {
   readonly #voice: StateVoice;
   readonly #sessions: StateSessions;
   readonly #watches: StateWatches;
+  readonly #voiceWatches: StateWatches;
   readonly #lives: StateLives;
   readonly #older: OlderAnswers;
   readonly #settledAtMs: number;
@@ -72,6 +77,7 @@ export class StateServerState {
     this.#voice = voice;
     this.#sessions = sessions;
     this.#watches = new StateWatches(limits);
+    this.#voiceWatches = new StateWatches({ watchedMax: limits.voiceWatchedMax, watchesMax: 10 * limits.voiceWatchedMax });
     this.#lives = new StateLives(limits);
     this.#older = new OlderAnswers({ sessions, voice, guestsMax: limits.guestsMax, keptMs: limits.olderKeptMs });
   }
@@ -82,7 +88,7 @@ export class StateServerState {
   hello(node: string, inc: string, nowMs: number): Hello {
     const greeting = this.#lives.hello(node, inc, nowMs);
     if (greeting.ok) {
-      this.#watches.clear(greeting.life.key);
+      this.#unwatch(greeting.life.key);
       return { ok: true, life: greeting.life.key };
     }
     if (greeting.why === 'full') return { ok: false, refused: full(`at most ${this.#limits.livesMax} nodes`) };
@@ -102,9 +108,11 @@ export class StateServerState {
         return this.#put(life, line);
       case 'watch':
         return this.#watch(life, line, nowMs);
+      case 'voice':
+        return this.#watchVoice(life, line);
       case 'bye':
         this.#sessions.removeAll(life.key);
-        this.#watches.clear(life.key);
+        this.#unwatch(life.key);
         this.#lives.end(life);
         return ok(line.id);
     }
@@ -118,7 +126,7 @@ export class StateServerState {
 
   /** The connection is gone; the grace goes on. */
   left(key: string): void {
-    this.#watches.clear(key);
+    this.#unwatch(key);
     const life = this.#lives.current(key);
     if (life !== undefined) life.staging = undefined;
   }
@@ -136,7 +144,7 @@ export class StateServerState {
     const ended = this.#lives.expire(nowMs);
     for (const key of ended) {
       this.#sessions.removeAll(key);
-      this.#watches.clear(key);
+      this.#unwatch(key);
     }
     this.#older.expire(nowMs);
     return ended;
@@ -164,6 +172,24 @@ export class StateServerState {
       life,
       users: [...this.#watches.watchedBy(life)].filter((user) => !this.#sessions.isOnline(user)),
     }));
+  }
+
+  /** Communities where somebody came to a voice channel, or went, since the last call. */
+  takeVoiceChanges(): ReadonlySet<string> {
+    return this.#voice.takeTouched();
+  }
+
+  /** Communities that this life watches. */
+  voiceWatchedBy(life: string): ReadonlySet<string> {
+    return this.#voiceWatches.watchedBy(life);
+  }
+
+  voiceWatchersOf(community: string): ReadonlySet<string> {
+    return this.#voiceWatches.watchersOf(community);
+  }
+
+  voiceLines(community: string, nowMs: number): readonly VoicesLine[] {
+    return voiceLines(community, this.isSettled(nowMs), this.#voice.occupied(community));
   }
 
   /** What has become of users since the last call. */
@@ -211,7 +237,7 @@ export class StateServerState {
   ): NodeAnswer {
     const before = this.#sessions.of(life.key);
     if (this.#sessions.count - before.size + staging.sessions.size > this.#limits.sessionsMax) return { line: this.#fullOfSessions() };
-    this.#watches.clear(life.key);
+    this.#unwatch(life.key);
     if (!this.#watches.add(life.key, staging.watch)) return { line: this.#fullOfWatches() };
     for (const known of [...before.keys()]) if (!staging.sessions.has(known)) this.#sessions.remove(life.key, known);
     for (const [session, row] of staging.sessions) this.#sessions.put(life.key, session, row);
@@ -262,6 +288,19 @@ export class StateServerState {
 
   #toldOf(users: Iterable<string>, nowMs: number): Set<string> {
     return new Set(this.isSettled(nowMs) ? users : [...users].filter((user) => this.isTold(user, nowMs)));
+  }
+
+  #watchVoice(life: Life, line: NodeRequest & { readonly type: 'voice' }): NodeAnswer {
+    this.#voiceWatches.remove(life.key, line.off);
+    if (!this.#voiceWatches.add(life.key, line.on)) {
+      return { line: full(`at most ${this.#limits.voiceWatchedMax} communities watched by a node, ten times as many by all`) };
+    }
+    return { line: { type: 'ok', id: line.id }, pushVoice: new Set(line.on) };
+  }
+
+  #unwatch(key: string): void {
+    this.#watches.clear(key);
+    this.#voiceWatches.clear(key);
   }
 
   #fullOfSessions(): Refused {

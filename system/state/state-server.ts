@@ -13,8 +13,8 @@ import { newId } from '../ids.ts';
 import type { Logger } from '../logger.ts';
 import type { OlderAnswer } from './older-answers.ts';
 import type { OlderRequest } from './older-lines.ts';
-import type { NodeRequest, StateRow } from './state-lines.ts';
-import { watchedMax } from './state-link.ts';
+import type { NodeRequest, ServerLine, StateRow } from './state-lines.ts';
+import { voiceWatchedMax, watchedMax } from './state-link.ts';
 import { type PeerHost, StatePeer } from './state-peer.ts';
 import { StateServerLog } from './state-server-log.ts';
 import { type Hello, type NodeAnswer, type StateCounts, type StateLimits, StateServerState } from './state-server-state.ts';
@@ -35,6 +35,7 @@ export const stateServerLimits: StateServerLimits = {
   sessionsMax: 500_000,
   watchedMax,
   watchesMax: 1_000_000,
+  voiceWatchedMax,
   guestsMax: 100_000,
   olderKeptMs: 24 * 60 * 60 * 1_000,
   communitiesMax: 100_000,
@@ -108,6 +109,7 @@ class TcpStateServer implements StateServer, PeerHost {
   readonly #lives = new Map<string, StatePeer>();
   readonly #sockets = new Set<Socket>();
   #heldBytes = 0;
+  #hasToldVoice = false;
   #tickedMs: number;
   #cancelTick: () => void = () => {};
   #stopping: Promise<void> | undefined;
@@ -211,6 +213,10 @@ class TcpStateServer implements StateServer, PeerHost {
     return this.#state.row(user);
   }
 
+  voiceLines(community: string): readonly ServerLine[] {
+    return this.#state.voiceLines(community, this.clock.nowMs());
+  }
+
   answer(request: OlderRequest): OlderAnswer {
     const answer = this.#state.answer(request, this.clock.nowMs());
     this.#tellChanges();
@@ -267,12 +273,23 @@ class TcpStateServer implements StateServer, PeerHost {
     const ended = this.#state.expire(this.clock.nowMs());
     for (const life of ended)
       this.note('warn', 'link.gone', { life: life.replace('\n', ' ') }, 'a node did not come back; its sessions have ended');
+    this.#tellVoiceOnceSettled();
     for (const { life, users } of this.#state.settle(this.clock.nowMs())) for (const user of users) this.#lives.get(life)?.push(user);
     this.#tellChanges();
     this.#scheduleTick();
   }
 
+  /** What was told before may have lacked somebody, and said so. */
+  #tellVoiceOnceSettled(): void {
+    if (this.#hasToldVoice || !this.#state.isSettled(this.clock.nowMs())) return;
+    this.#hasToldVoice = true;
+    for (const [life, peer] of this.#lives) for (const community of this.#state.voiceWatchedBy(life)) peer.pushVoice(community);
+  }
+
   #tellChanges(isReturn = false): void {
+    for (const community of this.#state.takeVoiceChanges()) {
+      for (const life of this.#state.voiceWatchersOf(community)) this.#lives.get(life)?.pushVoice(community);
+    }
     const { transitions, users } = this.#state.takeChanges();
     const nowMs = this.clock.nowMs();
     for (const user of users) {

@@ -25,6 +25,8 @@ const nobody: ReadonlyMap<string, Iterable<string>> = new Map();
 export class StateVoice {
   readonly #limits: VoiceLimits;
   readonly #communities = new Map<string, Community>();
+  /** Communities where somebody came or went since the last `takeTouched`. */
+  #touched = new Set<string>();
   /** Communities where nobody is, the longest empty first. */
   readonly #empty = new Set<string>();
 
@@ -40,6 +42,17 @@ export class StateVoice {
   channelsOf(community: string): ReadonlyMap<string, Iterable<string>> {
     const found = this.#communities.get(community);
     return found === undefined ? nobody : new Map([...found.channels].map(([channel, users]) => [channel, users.keys()]));
+  }
+
+  takeTouched(): ReadonlySet<string> {
+    const touched = this.#touched;
+    if (touched.size > 0) this.#touched = new Set();
+    return touched;
+  }
+
+  /** channel → users of this community, without the channels where nobody is. */
+  *occupied(community: string): Iterable<readonly [channel: string, users: Iterable<string>]> {
+    for (const [channel, users] of this.#communities.get(community)?.channels ?? []) if (users.size > 0) yield [channel, users.keys()];
   }
 
   has(user: string, place: string): boolean {
@@ -59,6 +72,7 @@ export class StateVoice {
       if (community.users >= this.#limits.usersPerCommunityMax) return false;
       community.users += 1;
       this.#empty.delete(at.community);
+      this.#touched.add(at.community);
     }
     users.set(user, times + 1);
     return true;
@@ -75,6 +89,7 @@ export class StateVoice {
       return;
     }
     users.delete(user);
+    this.#touched.add(at.community);
     community.users -= 1;
     if (community.users === 0) this.#empty.add(at.community);
   }

@@ -2,10 +2,11 @@
 import { describe } from 'vitest';
 import type { StateLink } from '../../system/state/state-link.ts';
 import { createMemoryStateHub } from '../../system/state/state-link-memory.ts';
-import { stateLinkContract } from './state-link.contract.ts';
+import { type StateLinkStage, stateLinkContract } from './state-link.contract.ts';
+import { voiceLinkContract } from './voice-link.contract.ts';
 
 describe('the state link in memory', () => {
-  stateLinkContract(async () => {
+  const open = async (): Promise<StateLinkStage> => {
     const hub = createMemoryStateHub();
     const links: StateLink[] = [];
     return {
@@ -20,5 +21,7 @@ describe('the state link in memory', () => {
         await Promise.all(links.map((link) => link.close()));
       },
     };
-  });
+  };
+  stateLinkContract(open);
+  voiceLinkContract(open);
 });

@@ -10,6 +10,7 @@ import { liveSession, RecordingListener } from '../support/state-link-listener.t
 import { tcpLink } from '../support/state-links.ts';
 import { waitUntil } from '../support/store-processes.ts';
 import { type StateLinkStage, stateLinkContract } from './state-link.contract.ts';
+import { voiceLinkContract } from './voice-link.contract.ts';
 
 interface AnyServer {
   readonly address: { readonly host: string; readonly port: number };
@@ -57,6 +58,7 @@ function realServer(secret?: string): AnyServer {
 
 describe('the state link over TCP, in front of the state server', () => {
   stateLinkContract(() => stageOf(realServer()));
+  voiceLinkContract(() => stageOf(realServer()));
 });
 
 describe('the state link over TCP, in front of a state server with a secret', () => {

@@ -9,6 +9,7 @@ export function testLimits(overrides: Partial<StateLimits> = {}): StateLimits {
     graceMs: 8_000,
     sessionsMax: 100_000,
     watchedMax: 100_000,
+    voiceWatchedMax: 100,
     watchesMax: 100_000,
     guestsMax: 1_000,
     olderKeptMs: 86_400_000,

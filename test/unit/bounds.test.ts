@@ -134,6 +134,10 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
     'unit/transition-publisher.test.ts',
     'is the oldest that goes when it is full, never what is under way',
   ],
+  'Communities whose voice channels are watched at the state server': [
+    'unit/state-voice-watch.test.ts',
+    'are watched by a node up to its bound; more is refused',
+  ],
   'Log lines of the state server about its peers': [
     'integration/state-server-bounds.test.ts',
     'a flood of refused connections is a bounded number of log lines',

@@ -9,10 +9,12 @@ import { isProof, proofOf } from '../../system/state/state-proof.ts';
 
 const nodeLines: readonly NodeLine[] = [
   { type: 'hello', v: 1, node: 'node-1', inc: 'node-1.hyXxIxpw' },
+  { type: 'hello', v: 1, node: 'node-1', inc: 'node-1.hyXxIxpw', voice: true },
   { type: 'auth', mac: proofOf('secret', { nonce: 'n', node: 'a', inc: 'a.1' }) },
   { type: 'snapshot', id: 1, first: true, last: true, sessions: [['s-1', 'alice', 'home']], watch: ['bob'] },
   { type: 'sessions', id: 2, put: [['s-1', 'alice', 'com3,c-31']], gone: ['s-0'] },
   { type: 'watch', id: 3, on: ['carol'], off: [] },
+  { type: 'voice', id: 4, on: ['3'], off: ['31'] },
   { type: 'ping', id: Number.MAX_SAFE_INTEGER },
   { type: 'bye', id: 5 },
 ];
@@ -24,6 +26,8 @@ const serverLines: readonly ServerLine[] = [
   { type: 'ok', id: 1 },
   { type: 'pong', id: 1 },
   { type: 'states', id: 3, states: [['carol', 'offline', []]] },
+  { type: 'hello', v: 1, server: 'state.x', voice: true },
+  { type: 'voices', community: '3', first: true, last: true, whole: true, channels: [['31', ['ada', 'bob']]] },
   { type: 'changes', states: [['bob', 'online', ['home', 'lobby']]] },
 ];
 const textOf = (line: Buffer): string => line.toString().replace(/\r\n$/, '');
@@ -52,7 +56,7 @@ describe('a line', () => {
     ['a row of four', { type: 'sessions', id: 1, put: [['s', 'u', 'home', 'x']], gone: [] }],
     ['a user that is no id', { type: 'watch', id: 1, on: ['a b'], off: [] }],
     ['a place with a control character', { type: 'sessions', id: 1, put: [['s', 'u', 'a\r\nb']], gone: [] }],
-    ['a place that is too long', { type: 'sessions', id: 1, put: [['s', 'u', 'x'.repeat(129)]], gone: [] }],
+    ['a place that is too long', { type: 'sessions', id: 1, put: [['s', 'u', 'x'.repeat(161)]], gone: [] }],
     ['more names than a line has room for', { type: 'watch', id: 1, on: new Array(20_001).fill('u'), off: [] }],
     ['a proof that is none', { type: 'auth', mac: 'x y' }],
     ['no object', []],
