@@ -18,9 +18,8 @@ export type OpenAsk = Extract<DeliveryInput, { type: 'open' }>;
 
 export interface Reader {
   readonly user: UserId;
-  /** The ask that made it, and until when that is to be answered. */
-  readonly ask: OpenAsk;
-  readonly deadlineMs: number;
+  /** The ask that made it and when that is to be answered, until it is: thousands of readers are attached. */
+  asked: { readonly ask: OpenAsk; readonly deadlineMs: number } | undefined;
   /** The last seq given to this reader; while attached, the stream's end counts instead. */
   cursor: number;
   /** opening: the open is not answered yet. behind: catches up by ranges. attached: follows the stream. paused: its sink is full. */
@@ -79,8 +78,7 @@ export class RoomCursors {
       since !== undefined && isSameLog && since <= this.stream.delivered && this.stream.delivered - since <= this.settings.resumeEntriesMax;
     const reader: Reader = {
       user: ask.user,
-      ask,
-      deadlineMs,
+      asked: { ask, deadlineMs },
       cursor: canReplay ? since : this.stream.delivered,
       mode: canReplay ? 'opening' : 'paging',
       isReading: false,
@@ -91,7 +89,7 @@ export class RoomCursors {
       this.counters.resume += 1;
       this.moving.add(ask.reader);
     } else {
-      this.readPage(ask.reader, reader, out);
+      this.readPage(ask.reader, reader, ask, out);
     }
   }
 
@@ -111,10 +109,10 @@ export class RoomCursors {
     this.supply(id, reader, entries, epoch, out);
   }
 
-  private readPage(id: ReaderId, reader: Reader, out: RoomEffect[]): void {
+  private readPage(id: ReaderId, reader: Reader, { key, limit }: OpenAsk, out: RoomEffect[]): void {
     if (this.pagesOut.has(id)) return; // Of an earlier open: this one's follows when that is back.
-    this.pagesOut.set(id, reader.ask.key);
-    out.push({ type: 'page', reader: id, limit: reader.ask.limit, upTo: reader.cursor });
+    this.pagesOut.set(id, key);
+    out.push({ type: 'page', reader: id, limit, upTo: reader.cursor });
   }
 
   /** The reader a page that came back was made for. One that closed and opened meanwhile gets a page of its own. */
@@ -122,16 +120,16 @@ export class RoomCursors {
     const openKey = this.pagesOut.get(id);
     this.pagesOut.delete(id);
     const reader = this.readers.get(id);
-    if (reader?.mode !== 'paging') return undefined;
-    if (reader.ask.key === openKey) return reader;
-    this.readPage(id, reader, out);
+    if (reader?.mode !== 'paging' || !reader.asked) return undefined;
+    if (reader.asked.ask.key === openKey) return reader;
+    this.readPage(id, reader, reader.asked.ask, out);
     return undefined;
   }
 
   onPageRead(input: Extract<DeliveryInput, { type: 'pageRead' }>, context: DeliveryContext, out: RoomEffect[]): void {
     const reader = this.pageOwner(input.reader, out);
     if (!reader) return;
-    answer(out, reader.ask.key, {
+    this.answerOpen(reader, out, {
       type: 'opened',
       verdict: 'snapshot',
       head: context.headSeq,
@@ -177,12 +175,18 @@ export class RoomCursors {
     const upTo = entries.at(-1)?.seq ?? reader.cursor;
     if (reader.mode === 'opening') {
       const head = Math.max(this.stream.delivered, upTo);
-      answer(out, reader.ask.key, { type: 'opened', verdict: 'replay', head, epoch, upTo, entries, more: upTo < head });
+      this.answerOpen(reader, out, { type: 'opened', verdict: 'replay', head, epoch, upTo, entries, more: upTo < head });
       reader.mode = 'behind';
     } else {
       out.push({ type: 'emit', reader: id, entries });
     }
     reader.cursor = upTo;
+  }
+
+  /** Once. */
+  private answerOpen(reader: Reader, out: RoomEffect[], outcome: AnsweredOutcome): void {
+    if (reader.asked) answer(out, reader.asked.ask.key, outcome);
+    reader.asked = undefined;
   }
 
   onPageFailed(id: ReaderId, out: RoomEffect[]): void {
@@ -201,7 +205,7 @@ export class RoomCursors {
     const reader = this.readers.get(id);
     if (!reader) return;
     this.remove(id);
-    answer(out, reader.ask.key, storeUnavailable);
+    this.answerOpen(reader, out, storeUnavailable);
   }
 
   onRefused(id: ReaderId, after: number): void {
@@ -226,7 +230,7 @@ export class RoomCursors {
   close(id: ReaderId, closed: AnsweredOutcome, out: RoomEffect[]): boolean {
     const reader = this.readers.get(id);
     if (!reader) return false;
-    if (reader.mode === 'opening' || reader.mode === 'paging') answer(out, reader.ask.key, closed);
+    this.answerOpen(reader, out, closed);
     this.remove(id);
     return true;
   }

@@ -146,9 +146,9 @@ export class RoomDelivery {
           continue;
         }
         this.cursors.remove(id);
-        if (reader.mode === 'opening' || reader.mode === 'paging') {
+        if (reader.asked) {
           // Asked perhaps after they had come back: what is true at the stream's end decides.
-          this.asks.unshift({ ask: reader.ask, deadlineMs: reader.deadlineMs, looked: false, isCovered: false });
+          this.asks.unshift({ ...reader.asked, looked: false, isCovered: false });
         } else {
           out.push({ type: 'gone', reader: id, reason: entry.member.change });
         }

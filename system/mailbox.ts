@@ -7,11 +7,15 @@
 const slotsFirst = 2;
 /** An emptied ring larger than this is let go, so that one burst does not cost memory for ever. */
 const slotsKeptMax = 64;
+/** A smaller one too, when less than this share of it was needed since it was empty before. */
+const shareNeeded = 1 / 4;
 
 export class Mailbox {
   #slots: unknown[] = [];
   #head = 0;
   #size = 0;
+  /** The most it held since it was empty. */
+  #peak = 0;
 
   get size(): number {
     return this.#size;
@@ -21,6 +25,7 @@ export class Mailbox {
     if (this.#size === this.#slots.length) this.#grow();
     this.#slots[(this.#head + this.#size) & (this.#slots.length - 1)] = msg;
     this.#size += 1;
+    if (this.#size > this.#peak) this.#peak = this.#size;
   }
 
   /** Only when size > 0; undefined is a message like any other. */
@@ -29,7 +34,7 @@ export class Mailbox {
     this.#slots[this.#head] = undefined;
     this.#size -= 1;
     this.#head = (this.#head + 1) & (this.#slots.length - 1);
-    if (this.#size === 0 && this.#slots.length > slotsKeptMax) this.clear();
+    if (this.#size === 0) this.#emptied();
     return msg;
   }
 
@@ -40,7 +45,15 @@ export class Mailbox {
     this.#slots = [];
     this.#head = 0;
     this.#size = 0;
+    this.#peak = 0;
     return rest;
+  }
+
+  #emptied(): void {
+    const { length } = this.#slots;
+    if (length > slotsKeptMax || (length > slotsFirst && this.#peak < length * shareNeeded)) this.#slots = [];
+    this.#head = 0;
+    this.#peak = 0;
   }
 
   #grow(): void {

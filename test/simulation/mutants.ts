@@ -168,7 +168,7 @@ export const mutants: readonly Mutant[] = [
   ),
   patch(
     'a page given to a later open',
-    cursors('    if (reader.ask.key === openKey) return reader;', '    if (openKey !== -1) return reader;'),
+    cursors('    if (reader.asked.ask.key === openKey) return reader;', '    if (openKey !== -1) return reader;'),
     { reopen: 0.4, fresh: 0.5, storeDelayMaxMs: 40 },
   ),
   patch('acknowledged, but not seen', state('    this.delivery.offer(found, time.nowMs, this.out);', ''), {
