@@ -60,11 +60,9 @@ ${nodePorts.map((nodePort) => `    server 127.0.0.1:${nodePort} max_fails=1 fail
 `;
 }
 
-/** Health is asked for: a node that is not ready (draining, frozen) gets nobody new from the second after. */
+/** Health is asked for: a node that is not ready (draining, frozen) gets nobody new from the second after. As many connections as this machine lets it have. */
 function haproxyConfig({ port, nodePorts }: BalancerPlan): string {
-  return `global
-  maxconn 8192
-defaults
+  return `defaults
   mode http
   timeout connect 1s
   timeout client 30s
