@@ -4,11 +4,13 @@
  * Guarantees: a node starts, serves and stops whatever Redis does; it says in /readyz that it is degraded, never that it is down.
  * Part of the composition: it knows drivers by name.
  */
+import { hostname } from 'node:os';
 import type { Config } from '../config/schema.ts';
 import type { Clock } from './clock.ts';
 import type { ClusterView } from './cluster/cluster-view.ts';
 import { createMemoryClusterHub } from './cluster/cluster-view-memory.ts';
 import { createRedisClusterView } from './cluster/cluster-view-redis.ts';
+import { claimNode, type NodeClaim } from './cluster/node-claim-redis.ts';
 import { openRedis, type RedisConnection } from './cluster/redis-connection.ts';
 import { type RedisKeys, redisKeys } from './cluster/redis-keys.ts';
 import type { SharedCache } from './cluster/shared-cache.ts';
@@ -28,6 +30,8 @@ export interface NodeRedisDeps {
   readonly log: Logger;
   readonly health: Health;
   readonly metrics: Metrics;
+  /** Another living node has this one's id and was started earlier. */
+  readonly onIdLost: (reason: string) => void;
 }
 
 export interface NodeRedis {
@@ -50,6 +54,7 @@ interface Side {
   readonly log: Logger;
 }
 
+/** Rejects with a Fault when another living node has this one's id. */
 export async function openNodeRedis(config: NodeRedisConfig, deps: NodeRedisDeps): Promise<NodeRedis> {
   const { clock, log, metrics, health, incarnation } = deps;
   const { redisUrl: url, redisKeyPrefix, clusterSecret: secret, nodeId } = config;
@@ -63,12 +68,14 @@ export async function openNodeRedis(config: NodeRedisConfig, deps: NodeRedisDeps
           clock,
           log,
         };
+  const claim = side && (await claimOrClose(side, config, deps));
   const view = side ? createRedisClusterView(side) : createMemoryClusterHub().join();
   view.announce({ node: nodeId as NodeId, incarnation, address: undefined });
   const cache = side ? createRedisSharedCache(side) : createMemoryCacheHub(clock).join();
   if (side) {
     health.add('redis', () => side.redis.health());
     health.add('cluster', () => view.health());
+    if (claim) health.add('claim', () => claim.health());
   }
   tellRedis(metrics, side, view);
   return {
@@ -78,9 +85,24 @@ export async function openNodeRedis(config: NodeRedisConfig, deps: NodeRedisDeps
     async close() {
       await cache.close();
       await view.close();
+      // Last: the next node of this id may start as soon as it is given back.
+      await claim?.release();
       side?.redis.close();
     },
   };
+}
+
+async function claimOrClose(
+  side: Side,
+  { nodeId: node }: NodeRedisConfig,
+  { incarnation, onIdLost: onLost }: NodeRedisDeps,
+): Promise<NodeClaim> {
+  try {
+    return await claimNode({ ...side, node, incarnation, host: hostname(), onLost });
+  } catch (fault) {
+    side.redis.close();
+    throw fault;
+  }
 }
 
 function tellRedis(metrics: Metrics, side: Side | undefined, view: ClusterView): void {

@@ -19,7 +19,6 @@ import { createTokenSigner, createTokenVerifier, type TokenSigner } from '../gat
 import { type ActorSystem, createActorSystem } from './actor.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { SharedCache } from './cluster/shared-cache.ts';
-import { createMemoryCacheHub } from './cluster/shared-cache-memory.ts';
 import { devSecret } from './dev-secret.ts';
 import type { FileStore } from './files/file-store.ts';
 import { Health, type PartState } from './health.ts';
@@ -94,6 +93,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   try {
     const metrics = new Metrics();
     const health = new Health();
+    // First: a node whose id is another's may not touch anything.
+    const shared = await openNodeRedis(config, { incarnation, clock, log, health, metrics, onIdLost: options.onFatal });
+    undo.unshift(() => shared.close());
     const opened = options.parts?.store ?? (await openStore(config, clock, log, health));
     undo.unshift(() => opened.close());
     const files = await openNodeFiles(options, { log: measuredRoomLog(opened.log, metrics, clock), clock, metrics });
@@ -102,8 +104,6 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const wire = options.parts?.wire ?? (await openWire(config, { incarnation, clock, log, metrics }));
     if (options.parts) tellWire(metrics, new WireTally());
     undo.unshift(() => wire.close());
-    const shared = await openNodeRedis(config, { incarnation, clock, log, health, metrics });
-    undo.unshift(() => shared.close());
     const given = options.parts?.link;
     const state = given ? stateOf(given) : await openNodeState(config, { incarnation, clock, log, store, wire });
     undo.unshift(() => state.drain(goodbyeMs));
@@ -118,8 +118,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     health.add('node', () => (lifecycle.state === 'up' ? 'up' : { down: `is ${lifecycle.state}` }));
     health.add('loop', () => watch.state());
     health.add('wire', () => wire.health());
-    const cache = options.parts?.cache ?? createMemoryCacheHub(clock).join();
-    undo.unshift(() => cache.close());
+    const cache = options.parts?.cache ?? shared.cache;
     const outside = openNodeDirectory(config, { cache, clock, log, metrics, health });
     undo.unshift(() => outside.drain(0));
     const revocations = await readRevocations(options, store, clock);
