@@ -13,6 +13,7 @@ import type { UserRooms } from '../system/store/user-rooms.ts';
 import type { RoomSignal, Wire } from '../system/wire/wire.ts';
 import type { Answer } from './client-command.ts';
 import type { ClientSink, FrameEncoder } from './client-sink.ts';
+import type { Forwarded, RoomForwards } from './node-forwards.ts';
 import type { WriteCommand } from './room-fold.ts';
 import type { RoomNotices } from './room-notices.ts';
 import type { ReaderId, RoomSettings } from './room-protocol.ts';
@@ -51,6 +52,7 @@ export type RoomCommand =
   | { readonly type: 'room.hint'; readonly seq: number; readonly isAlone?: boolean }
   /** From another node. */
   | { readonly type: 'room.signal'; readonly signal: RoomSignal }
+  | ({ readonly type: 'room.forwarded' } & Forwarded)
   /** Say so to the owner when idle, without waiting for the idle time. */
   | { readonly type: 'room.yield' };
 
@@ -75,4 +77,6 @@ export interface RoomDeps {
   readonly tally: RoomTally;
   readonly notices: RoomNotices;
   readonly owner: ActorRef<RoomIdle>;
+  /** Absent: there is no link to other nodes. */
+  readonly forwards?: RoomForwards;
 }

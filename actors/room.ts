@@ -13,6 +13,7 @@ import type { StandingMark } from '../system/store/user-rooms.ts';
 import type { RoomSignal } from '../system/wire/wire.ts';
 import { RoomClients } from './room-clients.ts';
 import type { RoomCommand, RoomDeps } from './room-commands.ts';
+import { RoomForwarding } from './room-forwarding.ts';
 import { RoomLeave } from './room-leave.ts';
 import type { OutsideWord } from './room-outside.ts';
 import type { RoomEffect, RoomInput, StoreEffect, Time } from './room-protocol.ts';
@@ -57,12 +58,14 @@ class RoomActor {
   private isFirstLife = true;
   private readonly clients: RoomClients;
   private readonly share: RoomShare;
+  private readonly forwarding: RoomForwarding;
 
   constructor(room: RoomId, deps: RoomDeps) {
     this.room = room;
     this.deps = deps;
     this.clients = new RoomClients(room, deps);
     this.share = new RoomShare(deps.tally, deps.settings.pendingMax);
+    this.forwarding = new RoomForwarding(room, deps);
   }
 
   readonly start = (ctx: Ctx<RoomMessage>): RoomActorState => {
@@ -79,6 +82,7 @@ class RoomActor {
       leave: new RoomLeave(this.deps.roomIdleMs),
     };
     this.clients.recover(state.inputs);
+    this.forwarding.endAll();
     return this.turnEnd(state, ctx);
   };
 
@@ -114,6 +118,9 @@ class RoomActor {
         return state;
       case 'room.signal':
         this.clients.foreign.take(msg.signal, state.machine, ctx.nowMs());
+        return state;
+      case 'room.forwarded':
+        state.inputs.push(this.forwarding.take(msg));
         return state;
       case 'room.yield':
         state.leave.ask();
@@ -170,11 +177,13 @@ class RoomActor {
   /** It waited for a room that ended, or is what the room failed on. */
   readonly unhandled = (msg: RoomMessage): void => {
     if ('replyTo' in msg) tell(msg.replyTo, { ok: false, refusal: notAvailable });
+    else if (msg.type === 'room.forwarded') msg.reply(undefined);
   };
 
   readonly stopped = (_state: RoomActorState | undefined, reason: 'stopped' | 'crashed'): void => {
     this.clients.end(notAvailable, reason);
     this.share.end();
+    this.forwarding.endAll();
   };
 
   readonly describe = (state: RoomActorState): Record<string, string | number> => ({
@@ -278,6 +287,12 @@ class RoomActor {
         case 'membership':
           this.deps.notices.membership(room, effect.entries);
           break;
+        case 'forward':
+          this.forward(state, effect, ctx);
+          break;
+        case 'forwardAnswer':
+          this.forwarding.answer(effect);
+          break;
         case 'publish':
           if (effect.entries.some(isDelete)) state.reads.forget();
           this.publish(state.machine, effect.entries);
@@ -288,6 +303,20 @@ class RoomActor {
           break;
       }
     }
+  }
+
+  /** Its answer comes back as an input, as those of the store do. */
+  private forward({ inputs }: RoomActorState, effect: Extract<RoomEffect, { type: 'forward' }>, ctx: Ctx<RoomMessage>): void {
+    const done = this.forwarding.send(effect);
+    if (!(done instanceof Promise)) {
+      inputs.push(done);
+      return;
+    }
+    ctx.pipe(
+      done,
+      (input) => ({ type: 'room.stored', input }),
+      (error) => ({ type: 'room.corrupt', error }),
+    );
   }
 
   /** Other nodes hear of it, as far as the wire goes. What kind of room it is, its first entry says. */

@@ -5,7 +5,18 @@
  * the reason; an actor is let go only if nothing was accepted since it said it was idle.
  * Does not: see the messages' contents. The way of a message is a map lookup, not a hop through this actor.
  */
-import { type ActorRef, acceptedCount, type Ctx, isStopped, report, spawn, spawnBucket, stopActor, tell } from '../system/actor.ts';
+import {
+  type ActorRef,
+  acceptedCount,
+  type Ctx,
+  isEnding,
+  isStopped,
+  report,
+  spawn,
+  spawnBucket,
+  stopActor,
+  tell,
+} from '../system/actor.ts';
 import { assertNever, type Refusal, refuse } from '../system/errors.ts';
 import type { RoomId } from '../system/ids.ts';
 import type { Entry } from '../system/store/entry.ts';
@@ -114,6 +125,9 @@ class RoomsActor implements Rooms {
       this.makeSpace();
       return refuse('BUSY', 'too many rooms are active on this node; send again with the same cid', 1_000);
     }
+    // Other nodes go on telling it things while this one stops.
+    if (isEnding(bucketOf(this.buckets, room)))
+      return refuse('ROOM_UNAVAILABLE', 'this node stops; send again with the same cid', restMinMs);
     const started = this.startRoom(room);
     if (tell(started, command) === 'accepted') return undefined;
     return refuse('ROOM_UNAVAILABLE', 'this room could not be started; send again with the same cid', restMinMs);

@@ -70,7 +70,7 @@ export const clusterSettings = {
   }),
   clusterAddress: text({
     default: '',
-    defaultText: 'CHAT_CLUSTER_HOST and the port it listens on',
+    defaultText: 'CHAT_CLUSTER_HOST (where that is 0.0.0.0, the name of the machine) and the port it listens on',
     rule: 'a host and a port such as node1.example.org:3200, or empty',
     accepts: (value) => value === '' || isAddress(value),
     description: 'Address by which other nodes are told to reach this one, where it differs from what it listens on.',

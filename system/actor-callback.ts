@@ -11,6 +11,7 @@ export class Callback implements Target {
   readonly path: string;
   readonly kind: string;
   readonly stopped = false;
+  readonly ending = false;
   readonly queued = 0;
   accepted = 0;
   readonly #take: (msg: unknown) => unknown;

@@ -79,6 +79,10 @@ export class ActorCell extends ActorNode<ActorCell> implements Target, LifeHost,
     return this.#phase === 'stopped';
   }
 
+  get ending(): boolean {
+    return this.#phase === 'stopped' || this.#phase === 'dying';
+  }
+
   get queued(): number {
     return this.#mailbox.size;
   }
@@ -280,7 +284,7 @@ export class ActorCell extends ActorNode<ActorCell> implements Target, LifeHost,
   }
 
   #adopt(child: ActorCell): void {
-    if (this.#phase === 'stopped' || this.#phase === 'dying') throw new TypeError(`spawn: the parent ${this.path} has stopped`);
+    if (this.ending) throw new TypeError(`spawn: the parent ${this.path} has stopped`);
     this.addChild(child);
     // Born into a parent that is going: it may end what its start begins, and takes no messages.
     if (this.#draining) child.#draining = true;

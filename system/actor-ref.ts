@@ -28,6 +28,8 @@ export interface Target {
   readonly kind: string;
   accept(msg: unknown): Told;
   readonly stopped: boolean;
+  /** Stopped, or about to: it takes no message and no child any more. */
+  readonly ending: boolean;
   /** Messages ever accepted. */
   readonly accepted: number;
   /** Messages waiting now. */

@@ -99,6 +99,11 @@ export function isStopped(ref: ActorRef<never>): boolean {
   return targetOf(ref).stopped;
 }
 
+/** Stopped, or about to: nothing can be spawned under it. */
+export function isEnding(ref: ActorRef<never>): boolean {
+  return targetOf(ref).ending;
+}
+
 /** Messages ever accepted, its own timers and results included: unchanged means nothing came in between. */
 export function acceptedCount(ref: ActorRef<never>): number {
   return targetOf(ref).accepted;

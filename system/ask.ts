@@ -34,6 +34,10 @@ class Question implements Target {
     return this.settled;
   }
 
+  get ending(): boolean {
+    return this.settled;
+  }
+
   accept(msg: unknown): Told {
     if (this.settled) {
       this.#runtime.deadLetter(this, 'late reply', typeOfMessage(msg));

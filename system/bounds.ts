@@ -22,6 +22,8 @@ import { depthMax, valuesMax } from '../gateway/payload-guard.ts';
 import { packetBytesMax } from '../gateway/server.ts';
 import { asksInFlightMax } from './ask.ts';
 import { nodesMax } from './cluster/cluster-view-redis.ts';
+import { questionBytesMax, questionsMax, waitingBytesMax } from './cluster/node-link.ts';
+import { acceptedMax } from './cluster/node-link-tcp.ts';
 import { redisInFlightMax } from './cluster/redis-connection.ts';
 import { valueBytesMax as cachedBytesMax } from './cluster/shared-cache.ts';
 import { bytesMax as cacheBytesMax, valuesMax as cacheValuesMax } from './cluster/shared-cache-memory.ts';
@@ -69,6 +71,26 @@ export const bounds = {
     bound: setting('senderPendingMax'),
     whenFull: 'BUSY',
     seenIn: 'playhouse_commands_total',
+  },
+  'Commands of other nodes waiting in a room': {
+    bound: `${setting('roomPendingMax')}, ${setting('senderPendingMax')} of one sender, beside the room's own`,
+    whenFull: 'handed back; the node they came from appends them',
+    seenIn: 'playhouse_room_events_total',
+  },
+  'Forwards waiting for the answer of one other node': {
+    bound: `${count(questionsMax, 'forwards')}, ${kB(waitingBytesMax)} not sent yet`,
+    whenFull: 'not forwarded; the room appends itself',
+    seenIn: 'playhouse_node_link_waiting',
+  },
+  'One forward to another node, and its answer': {
+    bound: kB(questionBytesMax),
+    whenFull: 'not forwarded; the room appends itself',
+    seenIn: 'playhouse_node_link_events_total',
+  },
+  'Connections from other nodes': {
+    bound: count(acceptedMax, 'connections, proved or not'),
+    whenFull: 'a further one is closed without a word',
+    seenIn: 'playhouse_node_link_events_total',
   },
   'Commands waiting for a session': { bound: count(sessionMailboxMax, 'messages'), whenFull: 'BUSY', seenIn: 'log: mailbox.high' },
   'One append of a room': {

@@ -67,6 +67,15 @@ export const metricTable = {
     meaning: 'Values in Redis that were forged or malformed and were ignored. Above 0: somebody else writes there.',
   },
   playhouse_cluster_nodes: { type: 'gauge', meaning: 'Nodes known to live, this one included.' },
+  // ---- other nodes ----
+  playhouse_node_links: { type: 'gauge', labels: ['kind'], meaning: 'Live connections to other nodes (out) and from them (in).' },
+  playhouse_node_link_waiting: { type: 'gauge', meaning: 'Forwards to other nodes without an answer yet. Bound: 1,024 for each node.' },
+  playhouse_node_link_events_total: {
+    type: 'counter',
+    labels: ['event'],
+    meaning:
+      'Forwards asked of other nodes, refused (no link, or too much waits), answered, lost without an answer; taken from others. garbage, forged: lines that are no other node’s, and cut: connections there was no room for.',
+  },
   // ---- connections ----
   playhouse_connections: { type: 'gauge', meaning: 'Connections with a session. Bound: CHAT_CONNECTIONS_MAX.' },
   playhouse_sessions: { type: 'gauge', meaning: 'Session actors; more than connections only while some end.' },

@@ -6,6 +6,7 @@
  */
 import { join } from 'node:path';
 import { type Guardian, spawnGuardian } from '../actors/guardian.ts';
+import { NodeForwards } from '../actors/node-forwards.ts';
 import type { RoomSettings } from '../actors/room-protocol.ts';
 import { RoomTally } from '../actors/room-tally.ts';
 import type { Config } from '../config/schema.ts';
@@ -18,6 +19,8 @@ import type { TokenVerifier } from '../gateway/session-port.ts';
 import { createTokenSigner, createTokenVerifier, type TokenSigner } from '../gateway/token.ts';
 import { type ActorSystem, createActorSystem } from './actor.ts';
 import { type Clock, systemClock } from './clock.ts';
+import type { ClusterView } from './cluster/cluster-view.ts';
+import type { NodeLink } from './cluster/node-link.ts';
 import type { SharedCache } from './cluster/shared-cache.ts';
 import { devSecret } from './dev-secret.ts';
 import type { FileStore } from './files/file-store.ts';
@@ -28,6 +31,7 @@ import type { Logger } from './logger.ts';
 import { LoopLoad } from './loop-load.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { Metrics } from './metrics.ts';
+import { type NodeCluster, openNodeCluster } from './node-cluster.ts';
 import { type NodeDirectory, openNodeDirectory } from './node-directory.ts';
 import { openNodeFiles } from './node-files.ts';
 import { tellNode, tellProcess } from './node-metrics.ts';
@@ -81,6 +85,9 @@ export interface NodeOptions {
     readonly link?: StateLink;
     readonly files?: FileStore;
     readonly cache?: SharedCache;
+    /** In which the others are. */
+    readonly view?: ClusterView;
+    readonly nodeLink?: NodeLink;
   };
 }
 
@@ -108,6 +115,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const state = given ? stateOf(given) : await openNodeState(config, { incarnation, clock, log, store, wire });
     undo.unshift(() => state.drain(goodbyeMs));
     const { link } = state;
+    const view = options.parts?.view ?? (config.redisUrl === undefined ? undefined : shared.view);
+    const cluster = await openNodeCluster({ config, incarnation, view, link: options.parts?.nodeLink, clock, log, metrics });
+    undo.unshift(() => cluster.close());
     const system = createActorSystem({ clock, log });
     undo.unshift(() => system.stop(0));
     const lifecycle = new Lifecycle({ supervision: system.supervision, clock, log });
@@ -123,7 +133,20 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     undo.unshift(() => outside.drain(0));
     const revocations = await readRevocations(options, store, clock);
     undo.unshift(() => revocations.stop());
-    const guardian = startActors(options, { outside, revocations, system, store, wire, link, clock, lifecycle, load, metrics, health });
+    const guardian = startActors(options, {
+      outside,
+      revocations,
+      system,
+      store,
+      wire,
+      link,
+      cluster,
+      clock,
+      lifecycle,
+      load,
+      metrics,
+      health,
+    });
     tellNode(metrics, {
       system,
       sessions: () => guardian.gateway.sessionCount(),
@@ -161,7 +184,19 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     });
     lifecycle.enter('up');
     const { gateway } = guardian;
-    const parts = { server, gateway, actors: system, outside, wire, presence: state, shared, measuring: [load, watch], revocations, store };
+    const parts = {
+      server,
+      gateway,
+      actors: system,
+      outside,
+      wire,
+      cluster,
+      presence: state,
+      shared,
+      measuring: [load, watch],
+      revocations,
+      store,
+    };
     const steps = stopSteps(parts, config.drainDeadlineMs);
     let stopping: Promise<boolean> | undefined;
     return {
@@ -192,6 +227,7 @@ interface Parts {
   readonly store: RoomStore;
   readonly wire: Wire;
   readonly link: StateLink;
+  readonly cluster: NodeCluster;
   readonly clock: Clock;
   readonly lifecycle: Lifecycle;
   readonly load: LoopLoad;
@@ -225,13 +261,14 @@ async function openStore(
 
 function startActors(
   options: NodeOptions,
-  { outside, revocations, system, store, wire, link, clock, lifecycle, load, metrics, health }: Parts,
+  { outside, revocations, system, store, wire, link, cluster, clock, lifecycle, load, metrics, health }: Parts,
 ): Guardian {
   const { config, incarnation } = options;
   const tally = new RoomTally();
   tally.tell(metrics, config.roomPendingMax);
   let lost: string | undefined;
   health.add('actors', () => (lost === undefined ? 'up' : { down: `have lost ${lost} for good; the node stops` }));
+  const forwards = cluster.link && new NodeForwards(cluster.link);
   const settings: RoomSettings = {
     writer: incarnation,
     sharedLog: options.parts?.sharedLog ?? config.mongoUrl !== undefined,
@@ -246,6 +283,7 @@ function startActors(
     reorderBytesMax,
     gapMs,
     recentEntriesMax,
+    ...(forwards && { canForward: forwards.canForward.bind(forwards) }),
   };
   let systemCids = 0;
   const encoder = createFrameEncoder(metrics.histogram('playhouse_frame_entries'));
@@ -262,6 +300,7 @@ function startActors(
       roomsActiveMax: config.roomsActiveMax,
       gatherMs: () => load.gatherMs(),
       tally,
+      ...(forwards && { forwards }),
     },
     presence: {
       link,
@@ -293,6 +332,7 @@ function startActors(
   });
   const { rooms, heads } = guardian;
   guardian.reads.tell(metrics);
+  forwards?.serve((room, forwarded) => rooms.send(room, { type: 'room.forwarded', ...forwarded }) === undefined);
   wire.subscribe({
     wants: (room) => rooms.isActive(room),
     wantsUser: (user) => guardian.gateway.isHere(user),

@@ -18,6 +18,8 @@ export interface StopParts {
   /** Services outside: what they were not told yet. */
   readonly outside: { drain(deadlineMs: number): Promise<void> };
   readonly wire: { close(): Promise<void> };
+  /** Links to other nodes. */
+  readonly cluster: { close(): Promise<void> };
   readonly presence: { drain(deadlineMs: number): Promise<unknown> };
   /** What other nodes see of this one. */
   readonly shared: { close(): Promise<void> };
@@ -27,7 +29,7 @@ export interface StopParts {
 }
 
 export function stopSteps(parts: StopParts, deadlineMs: number): readonly StopStep[] {
-  const { server, gateway, actors, outside, wire, presence, shared, measuring, revocations, store } = parts;
+  const { server, gateway, actors, outside, wire, cluster, presence, shared, measuring, revocations, store } = parts;
   const actorsMs = deadlineMs / 2;
   const socketsMs = deadlineMs / 4;
   return [
@@ -35,6 +37,7 @@ export function stopSteps(parts: StopParts, deadlineMs: number): readonly StopSt
     { name: 'tell clients', deadlineMs: 1_000, run: () => gateway.drain() },
     { name: 'finish rooms', deadlineMs: actorsMs, run: () => actors.stop(actorsMs - 100) },
     { name: 'close sockets', deadlineMs: socketsMs, run: () => server.close(socketsMs - 100) },
+    { name: 'part from other nodes', deadlineMs: 1_500, run: () => cluster.close() },
     { name: 'tell services outside', deadlineMs: 1_500, run: () => outside.drain(1_000) },
     // Before the wire: an own state server tells other services by it who has gone with this node.
     { name: 'presence says goodbye', deadlineMs: 1_500, run: () => presence.drain(1_000) },

@@ -31,9 +31,11 @@ export class LineSocket {
   readonly #decoder: FrameDecoder;
   readonly #events: LineSocketEvents;
   #isCut = false;
-  #why = 'closed by the state server';
+  #why: string;
 
-  constructor({ host, port }: Address, lineBytesMax: number, events: LineSocketEvents) {
+  /** `peer`: who is at the other end, in words for logs. */
+  constructor({ host, port }: Address, lineBytesMax: number, events: LineSocketEvents, peer = 'the state server') {
+    this.#why = `closed by ${peer}`;
     this.#decoder = new FrameDecoder(lineBytesMax);
     this.#events = events;
     this.#socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs });

@@ -10,6 +10,7 @@ import type { Gateway, SessionHandle } from '../../actors/gateway.ts';
 import { spawnGuardian } from '../../actors/guardian.ts';
 import type { HeadWatch } from '../../actors/head-watch.ts';
 import type { Identity } from '../../actors/identity.ts';
+import type { RoomForwards } from '../../actors/node-forwards.ts';
 import type { Presence, PresenceDeps } from '../../actors/presence.ts';
 import type { RoomSettings } from '../../actors/room-protocol.ts';
 import { RoomTally } from '../../actors/room-tally.ts';
@@ -143,6 +144,7 @@ export interface StageOptions {
   /** Replaces functions of the log, to hold or break them. */
   readonly log?: (log: RoomLog) => Partial<RoomLog>;
   readonly settings?: Partial<RoomSettings>;
+  readonly forwards?: RoomForwards;
   readonly encoder?: Partial<FrameEncoder>;
   readonly roomIdleMs?: number;
   readonly roomsActiveMax?: number;
@@ -190,6 +192,7 @@ export function startStage(options: StageOptions = {}): Stage {
       roomsActiveMax: options.roomsActiveMax ?? 1_000,
       gatherMs: options.gatherMs ?? (() => 0),
       tally: options.tally ?? new RoomTally(),
+      ...(options.forwards && { forwards: options.forwards }),
     },
     presence: {
       link: hub.join('test-1'),

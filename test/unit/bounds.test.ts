@@ -18,6 +18,22 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
     'unit/room-state.test.ts',
     'answers BUSY beyond its bounds, for one sender and for all',
   ],
+  'Commands of other nodes waiting in a room': [
+    'unit/room-forward.test.ts',
+    'beyond the bound of a sender, or of the room, are handed back',
+  ],
+  'Forwards waiting for the answer of one other node': [
+    'contract/node-link.contract.ts',
+    'has a bound for questions that wait, and for the length of one',
+  ],
+  'One forward to another node, and its answer': [
+    'contract/node-link.contract.ts',
+    'has a bound for questions that wait, and for the length of one',
+  ],
+  'Connections from other nodes': [
+    'contract/node-link-tcp.test.ts',
+    'closes connections beyond its bound, and takes others when they are gone',
+  ],
   'Commands waiting for a session': ['integration/bounds.test.ts', 'a session takes so many commands and refuses the next'],
   'One append of a room': ['integration/bounds.test.ts', 'one append holds 256 entries; the rest is the next one'],
   'Appends waiting for the disk': ['unit/commit-queue.test.ts', 'refuses more than 32 MB of waiting jobs at once'],
