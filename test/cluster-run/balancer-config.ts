@@ -10,7 +10,11 @@ export interface BalancerPlan {
   /** Where it may write, with an absolute path. */
   readonly folder: string;
   readonly isRoot: boolean;
+  /** Files a process may have open here; each connection takes two. */
+  readonly filesMax: number;
 }
+
+const connectionsMax = 8_192;
 
 export type BalancerKind = 'nginx' | 'haproxy';
 
@@ -30,7 +34,7 @@ function nginxConfig({ port, nodePorts, folder, isRoot }: BalancerPlan): string 
 master_process off;
 pid "${folder}/nginx.pid";
 error_log stderr warn;
-events { worker_connections 8192; }
+events { worker_connections ${connectionsMax}; }
 http {
   access_log off;
 ${temporary.join('\n')}
@@ -60,9 +64,12 @@ ${nodePorts.map((nodePort) => `    server 127.0.0.1:${nodePort} max_fails=1 fail
 `;
 }
 
-/** Health is asked for: a node that is not ready (draining, frozen) gets nobody new from the second after. As many connections as this machine lets it have. */
-function haproxyConfig({ port, nodePorts }: BalancerPlan): string {
-  return `defaults
+/** Health is asked for: a node that is not ready (draining, frozen) gets nobody new from the second after. */
+function haproxyConfig({ port, nodePorts, filesMax }: BalancerPlan): string {
+  // More than its files allow, and it does not start; none given, and where files are without limit it takes memory for all of them.
+  return `global
+  maxconn ${Math.max(64, Math.min(connectionsMax, Math.floor((filesMax - 200) / 2)))}
+defaults
   mode http
   timeout connect 1s
   timeout client 30s

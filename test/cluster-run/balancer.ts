@@ -23,7 +23,8 @@ export interface BalancerCommand {
 }
 
 /** Writes the configuration and has it checked. Throws what the program says against it. */
-export function prepareBalancer(kind: BalancerKind, plan: BalancerPlan): BalancerCommand {
+export function prepareBalancer(kind: BalancerKind, given: Omit<BalancerPlan, 'filesMax'>): BalancerCommand {
+  const plan = { ...given, filesMax: filesMax() };
   mkdirSync(plan.folder, { recursive: true });
   const path = join(plan.folder, `${kind}.cfg`);
   writeFileSync(path, balancerConfig[kind](plan));
@@ -31,4 +32,10 @@ export function prepareBalancer(kind: BalancerKind, plan: BalancerPlan): Balance
   const check = spawnSync(kind, kind === 'nginx' ? ['-t', '-q', ...args] : ['-c', '-q', '-f', path], { env, encoding: 'utf8' });
   if (check.status !== 0) throw new Error(`${kind} does not take its configuration: ${check.stderr.trim()}`);
   return { command: kind, args };
+}
+
+function filesMax(): number {
+  const { stdout } = spawnSync('sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' });
+  const files = Number(stdout.trim());
+  return Number.isInteger(files) && files > 0 ? files : Number.MAX_SAFE_INTEGER; // unlimited
 }

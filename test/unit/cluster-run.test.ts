@@ -123,7 +123,7 @@ describe.each(['nginx', 'haproxy'] as const)('the configuration of %s', (kind) =
   const plan = () => ({ port: 3999, nodePorts: [4001, 4002], folder, isRoot: process.getuid?.() === 0 });
 
   it('listens on loopback only, and names every node', () => {
-    const text = balancerConfig[kind](plan());
+    const text = balancerConfig[kind]({ ...plan(), filesMax: 1_024 });
     expect(text).toMatch(/(listen|bind) 127\.0\.0\.1:3999/);
     for (const port of [4001, 4002]) expect(text).toContain(`127.0.0.1:${port}`);
   });
@@ -131,6 +131,12 @@ describe.each(['nginx', 'haproxy'] as const)('the configuration of %s', (kind) =
   it.skipIf(!hasBalancer(kind))(`is taken by ${kind} itself (needs ${kind})`, () => {
     expect(prepareBalancer(kind, plan()).command).toBe(kind);
   });
+});
+
+it('haproxy gets no more connections than it may have files for', () => {
+  const of = (filesMax: number) => balancerConfig.haproxy({ port: 1, nodePorts: [2], folder, isRoot: false, filesMax });
+  expect(of(1_024)).toContain('maxconn 412\n');
+  expect(of(Number.MAX_SAFE_INTEGER)).toContain('maxconn 8192\n');
 });
 
 describe('the log', () => {
