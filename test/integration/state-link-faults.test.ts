@@ -3,6 +3,7 @@
  * not live and why, keeps its bounds, and is live and right again soon after the server is.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { linkTimes } from '../../system/state/link-times.ts';
 import type { StateLink } from '../../system/state/state-link.ts';
 import { changesMax } from '../../system/state/state-link-tcp.ts';
 import { user } from '../support/entries.ts';
@@ -21,8 +22,16 @@ let oneHeard: RecordingListener;
 beforeEach(async () => {
   server = new MisbehavingStateServer();
   await server.start();
-  one = tcpLink('one', { address: server.address });
-  two = tcpLink('two', { address: server.address });
+  await enter();
+});
+afterEach(async () => {
+  await Promise.all([one.close(), two.close()]);
+  await server.stop();
+});
+
+async function enter(times = shortTimes): Promise<void> {
+  one = tcpLink('one', { address: server.address, times });
+  two = tcpLink('two', { address: server.address, times });
   oneHeard = new RecordingListener(one);
   heard = new RecordingListener(two);
   for (const name of ['ada', 'bob', 'cid']) two.watch(user(name));
@@ -30,11 +39,10 @@ beforeEach(async () => {
   one.put(liveSession('s2', 'bob'));
   await heard.hears('ada', 'in home');
   await heard.hears('bob', 'in home');
-});
-afterEach(async () => {
-  await Promise.all([one.close(), two.close()]);
-  await server.stop();
-});
+}
+
+/** A third of the usual waits: a link that must stay live does, on a machine that lets this process stand for a second. */
+const calmTimes = Object.fromEntries(Object.entries(linkTimes).map(([name, ms]) => [name, ms / 3])) as unknown as typeof shortTimes;
 
 /** Moves on while the server misbehaves, far more often than what may wait. */
 async function live(): Promise<void> {
@@ -44,7 +52,8 @@ async function live(): Promise<void> {
   for (let i = 0; i < 3 * changesMax; i += 1) {
     one.put(liveSession(`brief-${i}`, 'dora'));
     // Some of it is told meanwhile, and its end must be told too.
-    if (i % 2_000 === 0) await new Promise((resolve) => setImmediate(resolve));
+    // The server is in this process too: without turns of the loop the link would rightly say that it hears nothing.
+    if (i % 200 === 0) await new Promise((resolve) => setImmediate(resolve));
     one.remove(session(`brief-${i}`));
     expect(one.counts().waiting).toBeLessThanOrEqual(changesMax);
   }
@@ -72,7 +81,7 @@ const suffering: Partial<Record<Misbehaviour, readonly string[]>> = {
   'answers pings only': ['one'],
 };
 const why: Partial<Record<Misbehaviour, RegExp>> = {
-  'refuses connections': /ECONNRESET|closed by the state server/,
+  'refuses connections': /ECONNRESET|EPIPE|closed by the state server/,
   'accepts and says nothing': /no line for 600 ms|no answer to a request for 600 ms/,
   'writes ten bytes a second': /no line for 600 ms|no answer to a request for 600 ms/,
   'forgets its connections without closing them': /no line for 600 ms|no answer to a request for 600 ms/,
@@ -80,9 +89,10 @@ const why: Partial<Record<Misbehaviour, RegExp>> = {
   'sends no UTF-8': /no line for|no answer/,
   'sends a line of 10 MB': /longer than a line may be/,
   'closes in the middle of a line': /closed by the state server/,
-  'answers with an unknown id': /no answer to a request|faulty lines/,
-  'answers with the wrong kind': /no answer to a request|faulty lines/,
-  'answers pings only': /no answer to a request for 600 ms/,
+  // On a busy machine the process may stand for 600 ms, and then the first of both reasons is as true.
+  'answers with an unknown id': /no line for 600 ms|no answer to a request|faulty lines/,
+  'answers with the wrong kind': /no line for 600 ms|no answer to a request|faulty lines/,
+  'answers pings only': /no line for 600 ms|no answer to a request for 600 ms/,
 };
 
 describe('a state server that', () => {
@@ -118,6 +128,8 @@ describe('a state server that', () => {
   });
 
   it.each(misbehaviours.filter(isSurvived))('%s: is believed once', async (behaviour) => {
+    await Promise.all([one.close(), two.close()]);
+    await enter(calmTimes);
     await server.misbehave(behaviour);
     await live();
     await heard.hears('ada', 'in attic');
