@@ -46,7 +46,7 @@ export class RoomClients {
     this.marks = new RoomMarks(room, deps);
     this.typing = new RoomTyping(this.readers);
     this.foreign = new RoomForeign({ readers: this.readers, typing: this.typing, marks: this.marks });
-    this.outside = new RoomOutside(room, deps.directory);
+    this.outside = new RoomOutside(room, deps);
   }
 
   // ---- lives of the room ----

@@ -6,6 +6,7 @@
  * Does not: decide. The fold judges the join again, with what the directory says.
  */
 
+import type { Clock } from '../system/clock.ts';
 import type { Directory } from '../system/directory/directory.ts';
 import { type Refusal, refuse } from '../system/errors.ts';
 import type { RoomId } from '../system/ids.ts';
@@ -17,15 +18,22 @@ export type OutsideWord =
   | { readonly type: 'again'; readonly command: WriteCommand }
   | { readonly type: 'refused'; readonly refusal: Refusal };
 
+/**
+ * A refused join is answered no sooner: a list that is kept is there at once, one that is asked for takes its time, and the difference
+ * would tell which rooms there are.
+ */
+const refusalAfterMs = 250;
 const unavailable = refuse('ROOM_UNAVAILABLE', 'the community service cannot be asked now; try again', 2_000);
 
 export class RoomOutside {
   private readonly room: RoomId;
   private readonly directory: Directory;
+  private readonly clock: Pick<Clock, 'after'>;
 
-  constructor(room: RoomId, directory: Directory) {
+  constructor(room: RoomId, { directory, clock }: { readonly directory: Directory; readonly clock: Pick<Clock, 'after'> }) {
     this.room = room;
     this.directory = directory;
+    this.clock = clock;
   }
 
   /** Whether this answer to this write is not the last word yet. */
@@ -36,6 +44,7 @@ export class RoomOutside {
 
   /** A join that the log refused: is the user listed? Never rejects. */
   async join(command: WriteCommand, community: string | undefined): Promise<OutsideWord> {
+    const pause = new Promise<void>((resolve) => this.clock.after(refusalAfterMs, resolve));
     const [ofRoom, ofCommunity] = await Promise.all([
       this.directory.roomMembers(this.room),
       community === undefined ? undefined : this.directory.communityMembers(community),
@@ -44,6 +53,7 @@ export class RoomOutside {
       if (found?.type === 'listed' && found.members.has(command.by))
         return { type: 'again', command: { ...command, write: { type: 'join', listed } } };
     }
+    await pause;
     const isUnknown = ofRoom.type === 'unavailable' || ofCommunity?.type === 'unavailable';
     return { type: 'refused', refusal: isUnknown ? unavailable : refuse('NOT_FOUND', 'no such room') };
   }

@@ -36,6 +36,8 @@ export interface KnockRefusal {
 export interface Seat {
   /** Why this command is not carried out; undefined: go on. */
   refusalOfCommand(): Refusal | undefined;
+  /** Whether the user or the address, with all their connections, is far over its rate. */
+  isFlooded(): boolean;
   /** A token brought by this connection was bad. */
   badToken(): void;
   /** How long no token of this connection is looked at; undefined: go on. */
@@ -132,6 +134,10 @@ export class Admission {
     this.#addresses.remove(address);
   }
 
+  isFlooded(user: string, address: AddressKey): boolean {
+    return this.userCommands.isFlooded(user) || (address !== undefined && this.#addressCommands.isFlooded(address));
+  }
+
   refusalOfCommand(user: string, address: AddressKey): Refusal | undefined {
     const userWaitMs = this.userCommands.take(user);
     if (userWaitMs !== undefined) return refuse('RATE_LIMITED', 'too many commands of your connections together', userWaitMs);
@@ -151,6 +157,10 @@ class TakenSeat implements Seat {
     this.#admission = admission;
     this.#user = user;
     this.#address = address;
+  }
+
+  isFlooded(): boolean {
+    return this.#admission.isFlooded(this.#user, this.#address);
   }
 
   refusalOfCommand(): Refusal | undefined {

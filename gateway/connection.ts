@@ -97,11 +97,7 @@ export class Connection implements Guest {
     try {
       if (!outbox.isOpen) return;
       const verdict = this.#rate.take();
-      if (verdict.type === 'flood') {
-        log.warn({ ev: 'client.flood', user, decision: 'close' }, 'a client is far over its rate');
-        outbox.close('FLOOD');
-        return;
-      }
+      if (verdict.type === 'flood') return this.#closeForFlood('a client is far over its rate');
       // The function that answers stands last where an answer is asked for; JSON cannot carry one.
       const last = packet.at(-1);
       if (packet.length < 2 || typeof last !== 'function') return;
@@ -114,7 +110,11 @@ export class Connection implements Guest {
       const refused = (refusal: Refusal) => reply?.({ ok: false, refusal });
       if (verdict.type === 'refused') return refused(refuse('RATE_LIMITED', 'too many commands', verdict.retryAfterMs));
       const notNow = this.#seat.refusalOfCommand();
-      if (notNow) return refused(notNow);
+      if (notNow) {
+        // Neighbours at one address share a rate: whoever waits when told to is not closed for those who do not.
+        if (this.#rate.refusedElsewhere() && this.#seat.isFlooded()) return this.#closeForFlood('its user or address is far over its rate');
+        return refused(notNow);
+      }
       const decoded = read(event, packet.slice(1, -1), limits.textBytesMax);
       if (!isCommand(decoded)) return refused(decoded);
       const command = decoded.type === 'auth.refresh' ? this.#withIdentity(decoded) : decoded;
@@ -128,6 +128,11 @@ export class Connection implements Guest {
       log.error({ ev: 'gateway.bug', user, err: error }, 'a command crashed at the edge');
       reply?.({ ok: false, refusal: refuse('INTERNAL', 'the server failed; send again with the same cid') });
     }
+  }
+
+  #closeForFlood(words: string): void {
+    this.#deps.log.warn({ ev: 'client.flood', user: this.#user, decision: 'close' }, words);
+    this.#outbox.close('FLOOD');
   }
 
   /** The session knows no tokens: what it gets is who the token says the client is. */

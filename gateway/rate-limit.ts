@@ -12,8 +12,9 @@ export type RateVerdict =
   | { readonly type: 'refused'; readonly retryAfterMs: number }
   | { readonly type: 'flood' };
 
-/** This many bursts refused within the window are a flood. */
+/** This many bursts refused within the window are a flood: of one connection, and of a user or an address with all their connections. */
 const floodBursts = 10;
+export const sharedFloodBursts = 5;
 const floodWindowMs = 10_000;
 
 const passed: RateVerdict = { type: 'passed' };
@@ -36,19 +37,26 @@ export class RateLimit {
     this.#filledAtMs = clock.nowMs();
   }
 
-  take(): RateVerdict {
+  take(bursts = floodBursts): RateVerdict {
     const nowMs = this.#fill();
     if (this.#tokens >= 1) {
       this.#tokens -= 1;
       return passed;
     }
-    if (nowMs - this.#windowSinceMs >= floodWindowMs) {
-      this.#windowSinceMs = nowMs;
-      this.#refused = 0;
-    }
-    this.#refused += 1;
-    if (this.#refused >= floodBursts * this.#burstMax) return flood;
+    this.#countRefusal(nowMs);
+    if (this.#refused >= bursts * this.#burstMax) return flood;
     return { type: 'refused', retryAfterMs: this.#missingMs() };
+  }
+
+  /** Something else refused what this one let pass. true: that was refused so often within the window that no heed is paid to it. */
+  refusedElsewhere(): boolean {
+    this.#countRefusal(this.#clock.nowMs());
+    return this.#refused >= this.#burstMax / 2;
+  }
+
+  /** Whether the last `take` with so many bursts was, or would have been, a flood. Counts nothing. */
+  isFlooded(bursts: number): boolean {
+    return this.#clock.nowMs() - this.#windowSinceMs < floodWindowMs && this.#refused >= bursts * this.#burstMax;
   }
 
   /** When `take` would pass; undefined: now. Counts nothing. */
@@ -61,6 +69,14 @@ export class RateLimit {
   isAtRest(): boolean {
     const nowMs = this.#fill();
     return this.#tokens >= this.#burstMax && nowMs - this.#windowSinceMs >= floodWindowMs;
+  }
+
+  #countRefusal(nowMs: number): void {
+    if (nowMs - this.#windowSinceMs >= floodWindowMs) {
+      this.#windowSinceMs = nowMs;
+      this.#refused = 0;
+    }
+    this.#refused += 1;
   }
 
   #fill(): number {

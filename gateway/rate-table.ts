@@ -7,7 +7,7 @@
  * Does not: know what is counted.
  */
 import type { Clock } from '../system/clock.ts';
-import { RateLimit } from './rate-limit.ts';
+import { RateLimit, sharedFloodBursts } from './rate-limit.ts';
 
 export interface RateTableSettings {
   readonly perSecondMax: number;
@@ -41,11 +41,16 @@ export class RateTable {
     const rate = this.#rates.get(key) ?? new RateLimit(perSecondMax, burstMax, this.#clock);
     this.#rates.delete(key);
     this.#rates.set(key, rate);
-    const verdict = rate.take();
+    const verdict = rate.take(sharedFloodBursts);
     this.#forgetResting();
     if (this.#rates.size > keysMax) this.#rates.delete(this.#rates.keys().next().value as string);
     if (verdict.type === 'passed') return undefined;
     return verdict.type === 'flood' ? floodRetryAfterMs : verdict.retryAfterMs;
+  }
+
+  /** So far over its rate that whoever goes on asking pays no heed to refusals. */
+  isFlooded(key: string): boolean {
+    return this.#rates.get(key)?.isFlooded(sharedFloodBursts) ?? false;
   }
 
   /** What `take` would answer, without counting anything. */

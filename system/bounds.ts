@@ -159,12 +159,12 @@ export const bounds = {
   },
   'Commands of one user': {
     bound: `${setting('userCommandsPerSecondMax')} a second, ${setting('userCommandsBurstMax')} at once, over all connections and HTTP`,
-    whenFull: 'RATE_LIMITED; over HTTP 429',
+    whenFull: 'RATE_LIMITED; over HTTP 429; far over it, `closing FLOOD` for connections that go on',
     seenIn: 'playhouse_commands_total',
   },
   'Commands from one address': {
     bound: `${setting('addressCommandsPerSecondMax')} a second, ${setting('addressCommandsBurstMax')} at once`,
-    whenFull: 'RATE_LIMITED',
+    whenFull: 'RATE_LIMITED; far over it, `closing FLOOD` for connections that go on',
     seenIn: 'playhouse_commands_total',
   },
   'Handshakes from one address': {

@@ -2,7 +2,7 @@
  * Admission over real sockets: statuses and Retry-After before a connection, codes after it, brute force, storms.
  */
 import { createConnection } from 'node:net';
-import { Manager } from 'socket.io-client';
+import { Manager, type Socket } from 'socket.io-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { GatewayConfig, GatewayOptions } from '../../gateway/server.ts';
 import { createTokenVerifier } from '../../gateway/token.ts';
@@ -211,6 +211,48 @@ describe('commands', () => {
     expect((await ask(bob, 'typing', { room: 'r' })).ok).toBe(true);
     expect(one.connected && two.connected).toBe(true);
   });
+
+  it.each([
+    ['a user', { userCommandsPerSecondMax: 10, userCommandsBurstMax: 20 }],
+    ['an address', { addressCommandsPerSecondMax: 10, addressCommandsBurstMax: 20 }],
+  ])(
+    'of %s, far over its rate: whoever goes on is closed with FLOOD within 2 s of being told; whoever waits is not',
+    async (_of, rates) => {
+      const gateway = await start({ commandsPerSecondMax: 10_000, commandsBurstMax: 60, ...rates });
+      const enter = () => connected(client(gateway.url, { auth: { token: tokenOf('ada') }, headers: { 'x-forwarded-for': '192.0.2.7' } }));
+      const [patient, ...deaf] = await Promise.all([enter(), enter(), enter(), enter()]);
+      const closings = deaf.map(
+        (socket) => new Promise((resolve) => socket.once('closing', (closing) => resolve([closing, performance.now()]))),
+      );
+      let toldMs = 0;
+      let isDone = false;
+      const talking = deaf.map(async (socket) => {
+        // Below the rate of a connection: only all of them together are too much.
+        while (!isDone && socket.connected) {
+          for (let i = 0; i < 20; i += 1) {
+            socket.emit('typing', { room: 'r' }, ({ error }: { error?: { code: string } }) => {
+              if (error?.code === 'RATE_LIMITED') toldMs ||= performance.now();
+            });
+          }
+          await new Promise((resolve) => setTimeout(resolve, 40));
+        }
+      });
+      const closed = (await Promise.all(closings)) as [object, number][];
+      isDone = true;
+      await Promise.all(talking);
+      for (const [closing, atMs] of closed) {
+        expect(closing).toEqual({ code: 'FLOOD' });
+        expect(atMs - toldMs).toBeLessThan(2_000);
+      }
+      // What it asks for once in a while is answered as soon as there is room for it, long before the count of the flood ends.
+      let isServed = false;
+      for (let tries = 0; tries < 20 && !isServed; tries += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 150));
+        isServed = (await ask(patient as Socket, 'typing', { room: 'r' })).ok;
+      }
+      expect([isServed, patient?.connected]).toEqual([true, true]);
+    },
+  );
 });
 
 describe('a storm', () => {

@@ -48,6 +48,7 @@ function setUp(outbox = { isOpen: true, isFull: false }, seat: Partial<Seat> = {
       },
       seat: {
         refusalOfCommand: () => undefined,
+        isFlooded: () => false,
         badToken: () => undefined,
         badTokenWaitMs: () => undefined,
         leave: () => void gone.push('seat'),
