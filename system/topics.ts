@@ -7,6 +7,7 @@
 import { parseArgs } from 'node:util';
 import { ConfigError, loadConfig } from '../config/load.ts';
 import { describeCause } from './cause.ts';
+import { systemClock } from './clock.ts';
 import { Fault } from './errors.ts';
 import { createLogger } from './logger.ts';
 import { createKafkaClient } from './wire/client-kafka.ts';
@@ -26,7 +27,12 @@ async function main(): Promise<void> {
   if (brokers.length === 0) throw new Fault('NO_KAFKA', 'set CHAT_KAFKA_BROKERS; a node alone needs no topics');
   const log = createLogger({ level: 'error', base: {}, destination: { write: (line: string) => void process.stderr.write(line) } });
   const kafka = createKafkaClient({ brokers, clientId: 'topics', log });
-  const topics = await makeTopics(kafka, (topic) => prefix + topic, { partitions, ...(replication !== undefined && { replication }) });
+  const topics = await makeTopics(
+    kafka,
+    (topic) => prefix + topic,
+    { partitions, ...(replication !== undefined && { replication }) },
+    systemClock,
+  );
   say(`Kafka at ${brokers.join(', ')} has the six topics:`);
   for (const topic of topics) {
     const shape = `${topic.partitions} partitions, ${topic.replication} ${topic.replication === 1 ? 'copy' : 'copies'}`;

@@ -3,7 +3,8 @@
  *
  * Guarantees: an existing topic is left as it is, whatever its partitions; each call has its own connection and ends it.
  */
-import type { ITopicConfig, Kafka } from 'kafkajs';
+import type { ITopicConfig, ITopicMetadata, Kafka } from 'kafkajs';
+import type { Clock } from '../clock.ts';
 import { type TopicName, topicNames } from './topics.ts';
 
 export interface TopicShape {
@@ -23,11 +24,16 @@ export async function missingTopics(kafka: Kafka, nameOf: (topic: TopicName) => 
   });
 }
 
-/** Returns what each topic is now, and whether it was made here. */
+/** A new topic is known to all brokers some moments after it was made; on a busy one later. */
+const knownWithinMs = 20_000;
+const knownAgainMs = 100;
+
+/** Returns what each topic is now, and whether it was made here; when every one of them has its leaders. */
 export async function makeTopics(
   kafka: Kafka,
   nameOf: (topic: TopicName) => string,
   { partitions, replication }: TopicShape,
+  clock: Pick<Clock, 'nowMs' | 'after'>,
 ): Promise<readonly { readonly name: string; readonly isNew: boolean; readonly partitions: number; readonly replication: number }[]> {
   return withAdmin(kafka, async (admin) => {
     const names = topicNames.map(nameOf);
@@ -38,9 +44,10 @@ export async function makeTopics(
     const wanted = missing.map(
       (topic): ITopicConfig => ({ topic, ...shape, configEntries: [{ name: 'retention.ms', value: String(retentionMs) }] }),
     );
-    if (wanted.length > 0) await admin.createTopics({ topics: wanted, waitForLeaders: true, timeout: 10_000 });
-    const { topics } = await admin.fetchTopicMetadata({ topics: names });
-    return topics
+    // The driver's own waiting for leaders fails where a broker does not know the topic yet.
+    if (wanted.length > 0) await admin.createTopics({ topics: wanted, waitForLeaders: false, timeout: 10_000 });
+    const topics = await whenKnown(() => admin.fetchTopicMetadata({ topics: names }), clock);
+    return [...topics]
       .map(({ name, partitions: all }) => ({
         name,
         isNew: missing.includes(name),
@@ -49,6 +56,23 @@ export async function makeTopics(
       }))
       .sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
   });
+}
+
+async function whenKnown(
+  ask: () => Promise<{ readonly topics: readonly ITopicMetadata[] }>,
+  clock: Pick<Clock, 'nowMs' | 'after'>,
+): Promise<readonly ITopicMetadata[]> {
+  const endMs = clock.nowMs() + knownWithinMs;
+  for (;;) {
+    try {
+      const { topics } = await ask();
+      if (topics.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0))) return topics;
+    } catch (error) {
+      if (clock.nowMs() > endMs) throw error;
+    }
+    if (clock.nowMs() > endMs) throw new Error('the topics were made, and have no leaders yet');
+    await new Promise<void>((resolve) => clock.after(knownAgainMs, resolve));
+  }
 }
 
 /** Groups that nobody is in any more. What is not there is as good. */

@@ -11,6 +11,7 @@ import type { Bench } from './bench.ts';
 import { hotShape, runCool, runHot } from './capacity.ts';
 import { chartSvg } from './chart.ts';
 import { type Report, renderComparison } from './compare.ts';
+import { runForeign } from './foreign.ts';
 import { runHalf } from './half.ts';
 import { aboutMachine, busyShareMax, type Machine } from './machine.ts';
 import { runList, runOpen } from './open-list.ts';
@@ -32,6 +33,7 @@ const benches: readonly Bench[] = [
   { name: 'stalled', summary: 'memory of readers that do not read, and what they have afterwards', run: runStalled },
   { name: 'storm', summary: 'all clients come back at once', run: runStorm },
   { name: 'turns', summary: 'one room in a busy event loop, beside a bare nact actor', run: runTurns },
+  { name: 'foreign', summary: 'a record from Kafka of a room that nobody reads here, beside parsing it', run: runForeign },
   { name: 'append', summary: 'durable messages a second, as a share of raw LevelDB', run: runAppend },
   { name: 'list', summary: 'room:list of a user with 500 rooms, cold', run: runList },
   { name: 'open', summary: 'room:open of a room with 1,000,000 entries, cold', run: runOpen },

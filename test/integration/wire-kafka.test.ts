@@ -3,7 +3,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import type { RoomId, UserId } from '../../system/ids.ts';
 import type { Entry } from '../../system/store/entry.ts';
@@ -24,7 +24,7 @@ const publishMany = ({ wire }: KafkaNode, count: number): void => {
 };
 
 describe.skipIf(brokers === '')('the wire over a real Kafka (needs PLAYHOUSE_TEST_KAFKA_BROKERS: npm run services)', () => {
-  vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 });
+  vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
   let cluster: KafkaCluster;
   beforeEach(() => {
     cluster = new KafkaCluster(brokers);
@@ -171,7 +171,7 @@ describe.skipIf(brokers === '')('the wire over a real Kafka (needs PLAYHOUSE_TES
     const groups = async () => (await admin.listGroups()).groups.filter(({ groupId }) => groupId.startsWith(cluster.prefix));
     expect(await groups()).toHaveLength(6);
     await wire.close();
-    expect(await groups()).toEqual([]);
+    await waitUntil('its groups are gone', async () => (await groups()).length === 0, 30_000);
     await admin.disconnect();
   });
 });
@@ -179,23 +179,23 @@ describe.skipIf(brokers === '')('the wire over a real Kafka (needs PLAYHOUSE_TES
 describe.skipIf(brokers === '')(
   'a Kafka that fails (needs PLAYHOUSE_TEST_KAFKA_BROKERS, by which it is known that Kafka can be had)',
   () => {
-    vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
+    vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 });
     let broker: OwnKafka;
     let cluster: KafkaCluster;
-    beforeEach(async () => {
+    beforeAll(async () => {
       broker = await OwnKafka.start();
+    });
+    afterAll(() => broker?.end());
+    beforeEach(async () => {
       cluster = new KafkaCluster(broker.brokers);
       await cluster.makeTopics(2);
     });
-    afterEach(async () => {
-      await cluster.closeWires();
-      await broker.end();
-    });
+    afterEach(() => cluster?.closeWires());
 
     async function hears(from: KafkaNode, to: KafkaNode, name: string): Promise<void> {
       const heard = listen(to.wire);
       from.wire.publish(room(name), 'dm', [hello]);
-      await waitUntil(`${name} is heard`, () => entriesOf(heard, room(name)).length > 0, 20_000);
+      await waitUntil(`${name} is heard`, () => entriesOf(heard, room(name)).length > 0, 60_000);
       heard.end();
     }
 

@@ -36,7 +36,7 @@ export class KafkaCluster {
   readonly nameOf = (topic: TopicName): string => this.prefix + topic;
 
   async makeTopics(partitions = 2): Promise<void> {
-    await makeTopics(this.kafka, this.nameOf, { partitions, replication: 1 });
+    await makeTopics(this.kafka, this.nameOf, { partitions, replication: 1 }, systemClock);
   }
 
   open(node: string, options: Partial<KafkaWireOptions> & { readonly log?: Logger } = {}): KafkaNode {

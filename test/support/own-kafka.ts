@@ -31,8 +31,14 @@ export class OwnKafka {
     const options = { members: 1, kafka: release };
     const silent = () => {};
     await kafka.install(cache, options, silent);
-    const { address, pids } = await kafka.start(cache, folder, options, silent, silent);
-    return new OwnKafka(address, folder, pids[0] as number);
+    const launched: number[] = [];
+    try {
+      const { address, pids } = await kafka.start(cache, folder, options, silent, (pid) => void launched.push(pid));
+      return new OwnKafka(address, folder, pids[0] as number);
+    } catch (error) {
+      await endProcesses(launched, folder, 0);
+      throw error;
+    }
   }
 
   async kill(): Promise<void> {
