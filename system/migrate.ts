@@ -2,13 +2,18 @@
  * Migrate: `npm run migrate` makes the indexes that the MongoDB store stands on. Safe to run again, and while nodes serve.
  *
  * `npm run migrate -- --from ./data [--dry-run] [--skip-damaged]` moves an embedded log into that database besides, with its numbers and
- * client ids; no node may run on either. Ctrl-C, or a kill, leaves a part; the same command goes on from there.
+ * client ids, and uploaded files; no node may run on either. Ctrl-C, or a kill, leaves a part; the same command goes on from there.
  * Exit code 0 when all is there, 1 with one line that says why not, 130 after Ctrl-C.
  */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ConfigError, loadConfig } from '../config/load.ts';
 import { systemClock } from './clock.ts';
 import { Fault } from './errors.ts';
+import { openEmbeddedFiles } from './files/file-store-embedded.ts';
+import { openMongoFiles } from './files/file-store-mongo.ts';
+import { type MovedFiles, moveFiles } from './files/move-files.ts';
 import { createLogger } from './logger.ts';
 import { connectMongo, type MongoDatabase, migrateMongo } from './store/mongo-database.ts';
 import { indexRows } from './store/mongo-indexes.ts';
@@ -50,13 +55,18 @@ async function main(): Promise<void> {
     await migrateMongo(database);
     say(`database ${database.db.databaseName} has its ${indexRows.length} indexes:`);
     for (const { collection, key, unique } of indexRows) say(`  ${collection} (${Object.keys(key).join(', ')})${unique ? ', unique' : ''}`);
-    if (line.from !== undefined) await moveFrom(line.from, line, database);
+    if (line.from !== undefined) await moveFrom(line.from, line, { url: mongoUrl, database });
   } finally {
     await database.close();
   }
 }
 
-async function moveFrom(from: string, { dryRun, skipDamaged }: CommandLine, database: MongoDatabase): Promise<void> {
+interface Target {
+  readonly url: string;
+  readonly database: MongoDatabase;
+}
+
+async function moveFrom(from: string, { dryRun, skipDamaged }: CommandLine, { url, database }: Target): Promise<void> {
   let isStopped = false;
   process.on('SIGINT', () => {
     if (isStopped) process.exit(stoppedCode);
@@ -73,9 +83,15 @@ async function moveFrom(from: string, { dryRun, skipDamaged }: CommandLine, data
   say(`\nmoving ${source.dir} into database ${database.db.databaseName}; Ctrl-C stops, the same command goes on`);
   try {
     const onProgress = screen.show.bind(screen);
-    const moved = await move({ source, target, dryRun, skipDamaged, onProgress, isStopped: () => isStopped });
+    let files: MovedFiles = { files: 0, bytes: 0, damaged: [] };
+    const also = async (): Promise<void> => {
+      screen.end();
+      say('moving uploaded files');
+      files = await moveFilesOf(dirname(source.dir), url, () => isStopped);
+    };
+    const moved = await move({ source, target, dryRun, skipDamaged, onProgress, isStopped: () => isStopped, also });
     screen.end();
-    say(verdict(moved, dryRun));
+    say(verdict(moved, files, dryRun));
   } catch (error) {
     screen.end();
     throw error;
@@ -84,12 +100,33 @@ async function moveFrom(from: string, { dryRun, skipDamaged }: CommandLine, data
   }
 }
 
-function verdict({ rooms, entries, entriesBefore, rows, revocations, damaged, checksum }: Moved, dryRun: boolean): string {
-  const left = damaged.map(({ message }) => `left behind: ${message}`);
+/** A node keeps them beside its log. */
+async function moveFilesOf(dataFolder: string, url: string, isStopped: () => boolean): Promise<MovedFiles> {
+  const folder = join(dataFolder, 'files');
+  if (!existsSync(folder)) return { files: 0, bytes: 0, damaged: [] };
+  const source = await openEmbeddedFiles(folder, systemClock);
+  const target = await openMongoFiles({ url, allowUnsafe: true, clock: systemClock });
+  try {
+    return await moveFiles({ source, target, nowMs: systemClock.wallMs(), isStopped });
+  } finally {
+    await target.close();
+    await source.close();
+  }
+}
+
+function verdict(
+  { rooms, entries, entriesBefore, rows, revocations, damaged, checksum }: Moved,
+  { files, bytes, damaged: unreadable }: MovedFiles,
+  dryRun: boolean,
+): string {
+  const left = [
+    ...damaged.map(({ message }) => `left behind: ${message}`),
+    ...unreadable.map((id) => `left behind: file ${id} does not read`),
+  ];
   const what = `${rooms} rooms, ${entries} entries (${entriesBefore} were there), ${rows} rows of users, ${revocations} revocations`;
   if (dryRun) return [`would move ${what}; nothing was written`, ...left].join('\n');
   return [
-    `moved and read again on both sides, all the same: ${what}; checksum ${checksum}`,
+    `moved and read again on both sides, all the same: ${what}, ${files} files of ${bytes} bytes; checksum ${checksum}`,
     ...left,
     'The folder is as it was. Start the nodes with CHAT_MONGO_URL from now on.',
   ].join('\n');

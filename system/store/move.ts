@@ -68,6 +68,8 @@ export interface MoveOptions {
   readonly onProgress: (progress: MoveProgress) => void;
   /** Asked between batches: true ends the move with MOVE_STOPPED. */
   readonly isStopped: () => boolean;
+  /** What goes along, after the log and before a node may start. Not in a dry run. */
+  readonly also?: () => Promise<void>;
 }
 
 export interface Moved {
@@ -122,7 +124,7 @@ class Move {
   }
 
   async run(): Promise<Moved> {
-    const { source, target, dryRun } = this.#options;
+    const { source, target, dryRun, also } = this.#options;
     const rooms = await this.#look();
     const revocations = await source.revocations();
     const told = {
@@ -134,6 +136,7 @@ class Move {
     if (dryRun) return { ...told, rows: this.#rows, damaged: [...this.#damaged.values()], checksum: '' };
     await target.begin();
     await this.#write(rooms, revocations);
+    await also?.();
     const checksum = await this.#verify(rooms, revocations);
     await target.end();
     return { ...told, rows: this.#rows, damaged: [...this.#damaged.values()], checksum };

@@ -2,10 +2,14 @@
  * Moving an embedded log into MongoDB, as a person does it: a real node's folder, `npm run migrate -- --from`, a node on MongoDB.
  */
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { ClassicLevel } from 'classic-level';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ChatClient } from '../../gateway/client/chat-client.ts';
 import { systemClock } from '../../system/clock.ts';
+import { newFileId } from '../../system/files/file-store.ts';
+import { openEmbeddedFiles } from '../../system/files/file-store-embedded.ts';
+import { openMongoFiles } from '../../system/files/file-store-mongo.ts';
 import { newId } from '../../system/ids.ts';
 import { entryKey, headKey } from '../../system/store/embedded-keys.ts';
 import { emptyHead } from '../../system/store/entry.ts';
@@ -15,7 +19,7 @@ import type { RoomStore } from '../../system/store/room-store.ts';
 import { openEmbeddedStore } from '../../system/store/room-store-embedded.ts';
 import { openMongoStore } from '../../system/store/room-store-mongo.ts';
 import { silentLog, tempFolder } from '../support/embedded-stores.ts';
-import { entriesAfter, room, user } from '../support/entries.ts';
+import { cid, entriesAfter, room, user } from '../support/entries.ts';
 import { testSecret, tokenOf } from '../support/gateway-fixtures.ts';
 import { migrate, startMigrate } from '../support/migrate-process.ts';
 import { freePort, NodeProcess } from '../support/node-process.ts';
@@ -132,6 +136,13 @@ describe.skipIf(url === '')('npm run migrate -- --from (needs PLAYHOUSE_TEST_MON
     await store.revocations.add(revoked);
     await store.close();
 
+    const disk = await openEmbeddedFiles(join(dir, 'files'), systemClock);
+    const owner = { room: room('lobby'), by: user('ada'), cid: cid('upload') };
+    const picture = Buffer.alloc(700_000, 'bytes ');
+    const id = newFileId(owner);
+    await disk.put(id, owner, Readable.from([picture]), picture.length);
+    await disk.close();
+
     const { database, mongoUrl } = await target();
     const dry = await migrate(mongoUrl, '--from', dir, '--dry-run');
     expect(dry).toMatchObject({ code: 0, said: expect.stringContaining('would move 2 rooms, 14 entries (0 were there)') });
@@ -143,6 +154,11 @@ describe.skipIf(url === '')('npm run migrate -- --from (needs PLAYHOUSE_TEST_MON
     expect(await there.log.read(room('lobby'), { after: 0, limit: 100 })).toEqual(raw);
     expect((await there.revocations.read()).revocations).toEqual([revoked]);
     await there.close();
+    const files = await openMongoFiles({ url: mongoUrl, clock: systemClock });
+    const found = await files.get(id);
+    expect(found?.file).toMatchObject({ ...owner, bytes: 700_000 });
+    expect(Buffer.concat(await (found?.bytes.toArray() ?? [])).equals(picture)).toBe(true);
+    await files.close();
     expect(JSON.stringify(await database.entries.find().toArray())).not.toContain('do not keep');
 
     await startNode({ CHAT_DATA_DIR: folder(), CHAT_MONGO_URL: mongoUrl });
