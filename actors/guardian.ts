@@ -70,7 +70,7 @@ export function spawnGuardian(system: ActorSystem, deps: GuardianDeps): Guardian
   const presence = spawnPresence(ref, deps.presence);
   const notifications = new Notifications(deps.notifier, new Whereabouts(presence, deps.rooms.clock));
   if (deps.rooms.settings.sharedLog) {
-    const headPoll = spawnHeadPoll(ref, { log: deps.rooms.log, rooms });
+    const headPoll = spawnHeadPoll(ref, { log: deps.rooms.log, rooms, heads });
     ctxOfGuardian?.watch(headPoll, () => ({ type: 'guardian.childLost', child: 'head poll' }));
   }
   const reads = new Reads({ ...deps.reads, rooms });

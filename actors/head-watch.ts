@@ -36,6 +36,12 @@ export interface HeadWatch {
   watcher(user: UserId, sink: Pick<ClientSink, 'sendMinor'>, isOpen: (room: RoomId) => boolean): HeadWatcher;
   /** From the store's tail: what is not newer than known is ignored. */
   onHead(room: RoomId, head: Pick<Head, 'seq' | 'n'>): void;
+  /** From a poll of the store. A room whose head nobody here was told yet is only noted: the list that is being read tells it. */
+  onPolled(room: RoomId, head: Pick<Head, 'seq' | 'n'>): void;
+  /** A list that a session was answered: from these heads on it is to be told. */
+  onListed(rooms: readonly { readonly id: RoomId; readonly head: number; readonly n: number }[]): void;
+  /** Up to `limit` watched rooms, all of them in turn over several calls. */
+  nextWatched(limit: number): readonly RoomId[];
   /** Control entries of a room, in order: whoever came watches it, whoever went does not. */
   onMembership(room: RoomId, entries: readonly Entry[]): void;
   /** Pairs of a session and a room. */
@@ -66,6 +72,8 @@ interface Room {
   n: number;
   /** quiet: nothing to tell. due: told at the next tick. cooling: told less than `paceMs` ago. */
   phase: 'quiet' | 'due' | 'cooling';
+  /** Its head comes from a poll, and nobody was told of it. */
+  isNoted: boolean;
   /** It grew while cooling. */
   hasGrown: boolean;
   toldMs: number;
@@ -152,6 +160,8 @@ class HeadWatchActor implements HeadWatch {
   private readonly deps: HeadWatchDeps;
   private readonly rooms = new Map<RoomId, Room>();
   private readonly byUser = new Map<UserId, Set<Watcher>>();
+  /** Where the next `nextWatched` begins. */
+  private watched = this.rooms.keys();
   private due = new Set<Room>();
   /** In the order they were told. */
   private readonly cooling = new Set<Room>();
@@ -220,6 +230,34 @@ class HeadWatchActor implements HeadWatch {
     this.grown(room);
   }
 
+  onPolled(id: RoomId, head: Pick<Head, 'seq' | 'n'>): void {
+    const room = this.rooms.get(id);
+    if (room?.seq === 0) [room.seq, room.n, room.isNoted] = [head.seq, head.n, true];
+    else this.onHead(id, head);
+  }
+
+  onListed(rooms: readonly { readonly id: RoomId; readonly head: number; readonly n: number }[]): void {
+    for (const { id, head, n } of rooms) {
+      const room = this.rooms.get(id);
+      if (!room) continue;
+      // Grown between the reading of the list and now, and only noted by a poll: nobody has told of it.
+      if (room.seq > head && room.isNoted) this.grown(room);
+      else this.onPolled(id, { seq: head, n });
+      room.isNoted = false;
+    }
+  }
+
+  nextWatched(limit: number): readonly RoomId[] {
+    const next: RoomId[] = [];
+    // One round at most in a call, and an iterator of a map goes on over its changes.
+    for (const end = Math.min(limit, this.rooms.size); next.length < end; ) {
+      const { value, done } = this.watched.next();
+      if (!done) next.push(value);
+      else this.watched = this.rooms.keys();
+    }
+    return next;
+  }
+
   private grown(room: Room): void {
     if (room.phase === 'quiet') this.makeDue(room);
     else if (room.phase === 'cooling') room.hasGrown = true;
@@ -276,7 +314,7 @@ class HeadWatchActor implements HeadWatch {
   add(watcher: Watcher, id: RoomId): Room | undefined {
     const known = this.rooms.get(id);
     if (watcher.rooms.size >= roomsPerUserMax || (known && watcher.rooms.has(known))) return undefined;
-    const room: Room = known ?? { id, watchers: new Set(), seq: 0, n: 0, phase: 'quiet', hasGrown: false, toldMs: 0 };
+    const room: Room = known ?? { id, watchers: new Set(), seq: 0, n: 0, isNoted: false, phase: 'quiet', hasGrown: false, toldMs: 0 };
     if (!known) this.rooms.set(id, room);
     room.watchers.add(watcher);
     watcher.rooms.add(room);

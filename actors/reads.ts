@@ -13,7 +13,7 @@ import type { RoomId, UserId } from '../system/ids.ts';
 import type { Logger } from '../system/logger.ts';
 import type { Metrics } from '../system/metrics.ts';
 import type { Range } from '../system/store/room-log.ts';
-import type { Answer, ClientCommand } from './client-command.ts';
+import type { Answer, ClientCommand, RoomSummary } from './client-command.ts';
 import { ReadGate } from './read-gate-state.ts';
 import { type RoomListDeps, readRoomList } from './room-list.ts';
 import type { Rooms } from './rooms.ts';
@@ -35,6 +35,14 @@ const askDeadlineMs = 15_000;
 /** Longer than any command lives: whoever asked has given up. */
 const lostAfterMs = 60_000;
 
+/** For whoever is to hear of what grows from a list on. */
+export interface ListWatch {
+  /** See readRoomList. */
+  readonly onRooms: (rooms: readonly RoomId[]) => void;
+  /** What was answered. */
+  readonly onListed: (rooms: readonly RoomSummary[]) => void;
+}
+
 export class Reads {
   private readonly deps: ReadsDeps;
   private readonly histories = new ReadGate({ runningMax: historyReadsMax, lostAfterMs });
@@ -53,12 +61,14 @@ export class Reads {
     if (refusal) tell(answered, { ok: false, refusal });
   }
 
-  /** `onRooms`: see readRoomList. */
-  list(asker: string, user: UserId, replyTo: ActorRef<Answer>, onRooms?: (rooms: readonly RoomId[]) => void): void {
+  list(asker: string, user: UserId, replyTo: ActorRef<Answer>, watch?: ListWatch): void {
     const answered = this.enter(this.lists, asker, replyTo, `one list at a time on a connection, ${listReadsMax} on this node`);
     if (!answered) return;
-    readRoomList(this.deps, user, onRooms).then(
-      (rooms) => tell(answered, { ok: true, result: { type: 'rooms', rooms } }),
+    readRoomList(this.deps, user, watch?.onRooms).then(
+      (rooms) => {
+        tell(answered, { ok: true, result: { type: 'rooms', rooms } });
+        watch?.onListed(rooms);
+      },
       (error: unknown) => {
         this.deps.logger.warn({ ev: 'list.failed', user, cause: String(error) }, 'a list of rooms could not be read');
         tell(answered, { ok: false, refusal: refuse('STORE_UNAVAILABLE', 'the list could not be read; ask again', 1_000) });

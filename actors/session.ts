@@ -268,7 +268,10 @@ class Session implements Behaviour<SessionState, SessionMessage> {
     const heads = this.heads ?? this.deps.heads.watcher(userId, this.sink, (room) => this.openings.has(room));
     this.heads = heads;
     const position = heads.position();
-    this.deps.reads.list(this.id, userId, replyTo, (rooms) => heads.replace(rooms, position));
+    this.deps.reads.list(this.id, userId, replyTo, {
+      onRooms: (rooms) => heads.replace(rooms, position),
+      onListed: (rooms) => this.deps.heads.onListed(rooms),
+    });
   }
 }
 

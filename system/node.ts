@@ -242,13 +242,22 @@ async function openStore(
   log: Logger,
   health: Health,
 ): Promise<RoomStore> {
+  let state: PartState = 'up';
+  health.add('store', () => state);
   if (mongoUrl !== undefined) {
     // Its driver takes a quarter of a second to load: only where it is used.
     const { openMongoStore } = await import('./store/room-store-mongo.ts');
-    return openMongoStore({ url: mongoUrl, allowUnsafe: allowUnsafeStore === true, hasTail: storeTail !== false, clock, log });
+    return openMongoStore({
+      url: mongoUrl,
+      allowUnsafe: allowUnsafeStore === true,
+      hasTail: storeTail !== false,
+      clock,
+      log,
+      onState: (now) => {
+        state = now === 'up' ? 'up' : { down: 'does not answer; see store.down in the log' };
+      },
+    });
   }
-  let state: PartState = 'up';
-  health.add('store', () => state);
   return openEmbeddedStore({
     dir: join(dataDir, 'log'),
     clock,

@@ -25,7 +25,7 @@ const databaseDefault = 'playhouse';
 /** $documents (5.1) and change streams that keep going over renames; 6.0 is the oldest release that is still looked after. */
 const versionMin = 6;
 
-/** Calls at once, besides appends, which have places of their own in the pool of 20. */
+/** Calls at once, besides 4 appends, the tail, and the questions of the pulse, which have places of their own in the pool. */
 const callsMax = 16;
 /** Calls that wait for their turn. More: STORE_UNAVAILABLE. */
 const waitingMax = 10_000;
@@ -37,7 +37,7 @@ const connectOptions = {
   heartbeatFrequencyMS: 1_000,
   socketTimeoutMS: 5_000,
   waitQueueTimeoutMS: 1_000,
-  maxPoolSize: 20,
+  maxPoolSize: 24,
   retryWrites: true,
   retryReads: true,
   writeConcern: { w: 'majority', j: true, wtimeoutMS: 5_000 },

@@ -3,14 +3,24 @@
  */
 import type { Logger } from '../logger.ts';
 import { type MongoOptions, openMongo } from './mongo-database.ts';
+import { MongoPulse, type StoreState } from './pulse-mongo.ts';
 import { MongoRevocations } from './revocations-mongo.ts';
 import { MongoRoomLog } from './room-log-mongo.ts';
 import type { RoomStore } from './room-store.ts';
 import { MongoUserRooms } from './user-rooms-mongo.ts';
 
-/** `hasTail` false: no change stream; whoever needs heads asks for them. */
-export async function openMongoStore(options: MongoOptions & { readonly log: Logger; readonly hasTail?: boolean }): Promise<RoomStore> {
+export interface MongoStoreOptions extends MongoOptions {
+  readonly log: Logger;
+  /** false: no change stream; whoever needs heads asks for them. */
+  readonly hasTail?: boolean;
+  /** Called once per change. */
+  readonly onState?: (state: StoreState) => void;
+}
+
+export async function openMongoStore(options: MongoStoreOptions): Promise<RoomStore> {
   const database = await openMongo(options);
+  const { onState } = options;
+  const pulse = onState && new MongoPulse(database, options.log, onState);
   const log = new MongoRoomLog(database, options.log, options.hasTail);
   let closing: Promise<void> | undefined;
   return {
@@ -20,6 +30,7 @@ export async function openMongoStore(options: MongoOptions & { readonly log: Log
     description: `MongoDB, database ${database.db.databaseName}`,
     close() {
       closing ??= (async () => {
+        pulse?.stop();
         database.endCalls();
         await log.drain();
         await database.close();

@@ -3,6 +3,9 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ClientCommand } from '../../actors/client-command.ts';
+import type { Frame } from '../../actors/client-sink.ts';
+import { spawnHeadWatch } from '../../actors/head-watch.ts';
+import { createActorSystem } from '../../system/actor.ts';
 import type { RoomId, UserId } from '../../system/ids.ts';
 import type { Head } from '../../system/store/entry.ts';
 import {
@@ -16,7 +19,8 @@ import {
   startStage,
   stopStages,
 } from '../support/actor-stage.ts';
-import { turns } from '../support/manual-clock.ts';
+import { silentLog } from '../support/embedded-stores.ts';
+import { manualClock, turns } from '../support/manual-clock.ts';
 
 afterEach(stopStages);
 
@@ -240,5 +244,62 @@ describe('room:head', () => {
     await pass(on, 1_500);
     expect(heads(bob).at(-1)).toEqual(['lobby', 3, 1]);
     expect(bob.sink.events('read')).toEqual([{ room: 'lobby', marks: [{ user: 'bob', seq: 3, n: 1 }] }]);
+  });
+});
+
+describe('what a poll of the store finds', () => {
+  function watching(...rooms: readonly string[]) {
+    const clock = manualClock();
+    const system = createActorSystem({ clock, log: silentLog });
+    const encoder = { roomHead: (room: RoomId, head: { readonly seq: number }) => ({ room, seq: head.seq }) as unknown as Frame };
+    const watch = spawnHeadWatch(system.root, { encoder, clock });
+    const told: string[] = [];
+    const sink = {
+      sendMinor(frame: Frame) {
+        const { room, seq } = frame as unknown as { room: string; seq: number };
+        told.push(`${room} ${seq}`);
+        return true;
+      },
+    };
+    const watcher = watch.watcher('bob' as UserId, sink, () => false);
+    watcher.replace(rooms.map(id), watcher.position());
+    const wait = async () => {
+      clock.advance(100);
+      await turns(4);
+    };
+    return { watch, told, wait };
+  }
+
+  it('is told when a room grew since the list, and not when it did not', async () => {
+    const { watch, told, wait } = watching('lobby', 'quiet');
+    watch.onListed(['lobby', 'quiet'].map((room) => ({ id: id(room), head: 5, n: 5 })));
+    for (const [room, seq] of [
+      ['lobby', 6],
+      ['quiet', 5],
+    ] as const)
+      watch.onPolled(id(room), { seq, n: 5 });
+    await wait();
+    expect(told).toEqual(['lobby 6']);
+  });
+
+  it('is told when it was found while the list was still being read', async () => {
+    const { watch, told, wait } = watching('lobby', 'quiet');
+    for (const [room, seq] of [
+      ['lobby', 7],
+      ['quiet', 5],
+    ] as const)
+      watch.onPolled(id(room), { seq, n: 5 });
+    await wait();
+    expect(told).toEqual([]);
+    watch.onListed(['lobby', 'quiet'].map((room) => ({ id: id(room), head: 5, n: 5 })));
+    await wait();
+    expect(told).toEqual(['lobby 7']);
+  });
+
+  it('comes to every watched room in turn, though rooms come and go', () => {
+    const { watch } = watching('a', 'b', 'c');
+    const seen = [1, 2, 3, 4].flatMap(() => watch.nextWatched(2));
+    expect(seen).toEqual(['a', 'b', 'c', 'a', 'b', 'c', 'a', 'b']);
+    expect(watch.nextWatched(100)).toHaveLength(3);
   });
 });
