@@ -97,7 +97,7 @@ export const nodeSettings = {
     description: 'A client that has not answered a ping after this is disconnected; it was gone for at most interval + timeout.',
   }),
   ackDeadlineMs: integer({
-    default: 5_000,
+    default: 4_500,
     unit: 'milliseconds',
     min: 100,
     max: 300_000,

@@ -61,7 +61,7 @@ describe('the defaults', () => {
       resumeEntriesMax: 10_000,
       roomPendingMax: 10_000,
       senderPendingMax: 100,
-      ackDeadlineMs: 5_000,
+      ackDeadlineMs: 4_500,
       roomIdleMs: 60_000,
       roomsActiveMax: 10_000,
       roomsPerSocketMax: 200,
@@ -435,7 +435,7 @@ describe('rules between settings', () => {
     ],
     [{ CHAT_ROOMS_PER_SOCKET_MAX: '10001' }, 'CHAT_ROOMS_PER_SOCKET_MAX must be at most CHAT_ROOMS_ACTIVE_MAX'],
     [{ CHAT_ACK_DEADLINE_MS: '15000' }, 'CHAT_ACK_DEADLINE_MS must be less than CHAT_DRAIN_DEADLINE_MS'],
-    [{ CHAT_ROOM_IDLE_MS: '4999' }, 'CHAT_ACK_DEADLINE_MS must be at most CHAT_ROOM_IDLE_MS'],
+    [{ CHAT_ROOM_IDLE_MS: '4499' }, 'CHAT_ACK_DEADLINE_MS must be at most CHAT_ROOM_IDLE_MS'],
   ])('%o', (env, mistake) => {
     expect(mistakesOf(env)).toEqual([expect.stringContaining(mistake)]);
   });
@@ -456,7 +456,7 @@ describe('the printout', () => {
     expect(row('CHAT_JWT_SECRET_FILE')).toEqual(['CHAT_JWT_SECRET_FILE', '(secret)', 'file']);
     expect(row('CHAT_DEV')).toEqual(['CHAT_DEV', 'false', 'default']);
     expect(row('CHAT_ORIGINS')).toEqual(['CHAT_ORIGINS', 'https://a.example,https://b.example', 'env']);
-    expect(row('CHAT_ACK_DEADLINE_MS')).toEqual(['CHAT_ACK_DEADLINE_MS', '5000', 'milliseconds', 'default']);
+    expect(row('CHAT_ACK_DEADLINE_MS')).toEqual(['CHAT_ACK_DEADLINE_MS', '4500', 'milliseconds', 'default']);
     expect(lines.find((line) => line.startsWith('CHAT_ACK_DEADLINE_MS'))?.indexOf('milliseconds')).toBe(unitColumn);
   });
 });
