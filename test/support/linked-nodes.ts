@@ -46,7 +46,14 @@ export function slowStore(): RoomStore {
   return { ...store, log, close: async () => {} };
 }
 
-export async function startLinked(count: number, links: Links, store = slowStore()): Promise<readonly LinkedNode[]> {
+const sharedBy = (store: RoomStore) => (): Promise<RoomStore> => Promise.resolve(store);
+
+/** `storeOf`: of each node; one for all else. */
+export async function startLinked(
+  count: number,
+  links: Links,
+  storeOf: () => Promise<RoomStore> = sharedBy(slowStore()),
+): Promise<readonly LinkedNode[]> {
   const wires = createMemoryWireHub();
   const views = createMemoryClusterHub();
   const start = async (nodeId: string): Promise<LinkedNode> => {
@@ -54,6 +61,7 @@ export async function startLinked(count: number, links: Links, store = slowStore
     const incarnation = incarnationOf(testConfig(config));
     const view = links === 'tcp' ? { view: views.join() } : undefined;
     const nodeLink = typeof links === 'object' ? { nodeLink: links.join(incarnation) } : undefined;
+    const store = await storeOf();
     const parts = { store, wire: wires.join(incarnation), sharedLog: true, ...view, ...nodeLink };
     return { ...(await startInProcess(config, { incarnation, parts, level: 'info' })), incarnation };
   };
@@ -79,14 +87,18 @@ export async function joinAll(nodes: readonly LinkedNode[], clients: ChatClient[
   return writers;
 }
 
-/** Each says so much, so many on their way at once; gives what was acknowledged. */
-export async function sayMuch(writers: readonly Writer[], each: number, atOnce: number): Promise<readonly number[]> {
+/** Each says so much, so many on their way at once; gives what was acknowledged. `acksMs`: is given how long each took. */
+export async function sayMuch(writers: readonly Writer[], each: number, atOnce: number, acksMs: number[] = []): Promise<readonly number[]> {
   const seqs: number[] = [];
   await Promise.all(
     writers.map(async ({ client, name }) => {
       const underWay = new Set<Promise<void>>();
       for (let index = 0; index < each; index += 1) {
-        const sending = client.send('lobby', `${name} ${index}`).then(({ seq }) => void seqs.push(seq));
+        const sentMs = performance.now();
+        const sending = client.send('lobby', `${name} ${index}`).then(({ seq }) => {
+          acksMs.push(performance.now() - sentMs);
+          seqs.push(seq);
+        });
         const done = sending.finally(() => underWay.delete(done));
         underWay.add(done);
         if (underWay.size >= atOnce) await Promise.race(underWay);
