@@ -11,9 +11,12 @@ import { connectMongo, type MongoDatabase } from '../../system/store/mongo-datab
 import { createIndexes } from '../../system/store/mongo-indexes.ts';
 import { openMongoStore } from '../../system/store/room-store-mongo.ts';
 import { eventsOf, joinAll, type Links, sawAll, sayMuch, startLinked } from '../support/linked-nodes.ts';
-import { stopNodes } from '../support/test-nodes.ts';
+import { clusterSecret } from '../support/node-links.ts';
+import { waitUntil } from '../support/store-processes.ts';
+import { startInProcess, stopNodes } from '../support/test-nodes.ts';
 
 const url = process.env['PLAYHOUSE_TEST_MONGO_URL'] ?? '';
+const redisUrl = process.env['PLAYHOUSE_TEST_REDIS_URL'] ?? '';
 const each = 200;
 
 describe.skipIf(url === '')('one room through three nodes on one MongoDB (needs PLAYHOUSE_TEST_MONGO_URL: npm run services)', () => {
@@ -30,11 +33,15 @@ describe.skipIf(url === '')('one room through three nodes on one MongoDB (needs 
     }
   });
 
-  async function run(links: Links) {
+  async function freshMongo(): Promise<string> {
     const database = await connectMongo({ url, database: `test-${newId()}`, clock: systemClock });
     databases.push(database);
     await createIndexes(database.db);
-    const mongoUrl = url.replace(/\/(\?|$)/, `/${database.db.databaseName}$1`);
+    return url.replace(/\/(\?|$)/, `/${database.db.databaseName}$1`);
+  }
+
+  async function run(links: Links) {
+    const mongoUrl = await freshMongo();
     const log = createLogger({ level: 'silent', base: {} });
     const nodes = await startLinked(3, links, () =>
       openMongoStore({ url: mongoUrl, allowUnsafe: false, hasTail: true, clock: systemClock, log }),
@@ -59,5 +66,20 @@ describe.skipIf(url === '')('one room through three nodes on one MongoDB (needs 
     expect(alone.events['forwarded']).toBe(0);
     expect(linked.events['forwardStored']).toBeGreaterThan(0);
     expect(linked.events['conflict']).toBeLessThan((alone.events['conflict'] as number) / 2);
+  });
+
+  it.skipIf(redisUrl === '')('nodes as configured find each other by Redis, and forward', { timeout: 120_000 }, async () => {
+    const shared = { mongoUrl: await freshMongo(), redisUrl, redisKeyPrefix: `test-${newId()}`, clusterSecret };
+    const start = (nodeId: string) => startInProcess({ nodeId, ...shared }, { parts: undefined } as never);
+    const nodes = [await start('a'), await start('b')];
+    await waitUntil('each knows of the other', async () => {
+      const texts = await Promise.all(nodes.map(async (node) => (await fetch(`${node.url}/metrics`)).text()));
+      return texts.every((text) => /^playhouse_cluster_nodes 2$/m.test(text));
+    });
+    const writers = await joinAll(nodes, clients);
+    const seqs = await sayMuch(writers, 60, 4);
+    expect(new Set(seqs).size).toBe(120);
+    await sawAll(writers, 60);
+    expect((await eventsOf(nodes))['forwardStored']).toBeGreaterThan(0);
   });
 });

@@ -69,7 +69,7 @@ export async function startLinked(
 }
 
 /** One person on each node, all in the room `lobby`, which they have open. */
-export async function joinAll(nodes: readonly LinkedNode[], clients: ChatClient[]): Promise<readonly Writer[]> {
+export async function joinAll(nodes: readonly InProcess[], clients: ChatClient[]): Promise<readonly Writer[]> {
   const writers: Writer[] = [];
   for (const [index, { url }] of nodes.entries()) {
     const client = new ChatClient();
