@@ -2,12 +2,14 @@
  * State server main: the process of a state server that stands alone, for several nodes (`CHAT_STATE_SERVER` there) and older services.
  */
 import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
 import { stateServerPort } from '../config/settings-cluster.ts';
 import { systemClock } from './clock.ts';
 import { newId } from './ids.ts';
-import { createLogger } from './logger.ts';
+import { createLogger, type Logger } from './logger.ts';
 import { failStart, runUntilSignal } from './process-end.ts';
 import { startStateServer } from './state/state-server.ts';
+import { openEvents, openKeep } from './state-server-parts.ts';
 
 /** Nodes that lost it try again at least every 2 s, so all are back by then; and within 3 s of its start everybody is known. */
 const settleMs = 2_500;
@@ -15,15 +17,50 @@ const settleMs = 2_500;
 async function main(): Promise<void> {
   const config = loadConfig();
   const log = createLogger({ level: config.logLevel, isPretty: config.logPretty, base: { node: 'state-server', inc: newId() } });
-  const { stateHost: host, stateSecret: secret } = config;
-  const port = config.statePort === 0 ? stateServerPort : config.statePort;
   await runUntilSignal({
-    start: () => startStateServer({ host, port, ...(secret !== undefined && { secret }), clock: systemClock, log, settleMs }),
-    banner: (server) =>
-      `The state server is up: ${server.description}\nNodes find it by CHAT_STATE_SERVER=${server.address}. Ctrl-C stops it.`,
+    start: () => start(config, log),
+    banner: ({ server, parts }) =>
+      [
+        `The state server is up: ${[server.description, ...parts.map(({ description }) => description)].join('; ')}`,
+        `Nodes find it by CHAT_STATE_SERVER=${server.address}. Ctrl-C stops it.`,
+      ].join('\n'),
     deadlineMs: config.drainDeadlineMs,
     log,
   });
+}
+
+async function start(config: Config, log: Logger) {
+  const { stateHost: host, statePort, stateSecret: secret } = config;
+  const port = statePort === 0 ? stateServerPort : statePort;
+  const events = await openEvents(config, { clock: systemClock, log });
+  const kept = await openKeep(config, { clock: systemClock, log });
+  const parts = [events, kept].filter((part) => part !== undefined);
+  const closeParts = async (): Promise<void> => {
+    for (const part of parts) await part.close();
+  };
+  try {
+    const server = await startStateServer({
+      host,
+      port,
+      clock: systemClock,
+      log,
+      settleMs,
+      ...(secret !== undefined && { secret }),
+      ...(events && { onTransitions: events.onTransitions }),
+      ...(kept && { keep: kept.keep }),
+    });
+    return {
+      server,
+      parts,
+      async stop() {
+        await server.stop();
+        await closeParts();
+      },
+    };
+  } catch (error) {
+    await closeParts();
+    throw error;
+  }
 }
 
 main().catch(failStart);

@@ -6,7 +6,7 @@
  * A user may be in a voice channel without a login, as a guest: that makes nobody online.
  */
 import { doneReply, idsReply, type OlderRequest, occupancyReply, pairReply } from './older-lines.ts';
-import type { StateSessions } from './state-sessions.ts';
+import type { Session, StateSessions } from './state-sessions.ts';
 import type { StateVoice } from './state-voice.ts';
 
 export interface OlderAnswer {
@@ -29,7 +29,7 @@ interface Guest {
 }
 
 /** Owner of their sessions. A life's key has a line feed. */
-const olderOwner = 'older';
+export const olderOwner = 'older';
 const home = 'home';
 
 export class OlderAnswers {
@@ -76,6 +76,12 @@ export class OlderAnswers {
       case 'unknown':
         return { reply: doneReply, note: 'unknown type' };
     }
+  }
+
+  /** A session that an earlier server knew: as if it was spoken of just now. */
+  restore(session: string, { user, place }: Session, nowMs: number): void {
+    this.#login(session, user, nowMs);
+    if (this.#deps.sessions.of(olderOwner).has(session)) this.#deps.sessions.put(olderOwner, session, { user, place });
   }
 
   /** Ends what nobody spoke of for so long: a client that died without a word. */

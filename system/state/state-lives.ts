@@ -77,11 +77,25 @@ export class StateLives {
     if (this.#byKey.size >= this.#limits.livesMax) return { ok: false, why: 'full' };
     const superseded = current === undefined ? [] : [...current.superseded, current.inc].slice(-supersededMax);
     if (current !== undefined) current.staging = undefined;
+    return { ok: true, life: this.#begin(node, inc, superseded, nowMs) };
+  }
+
+  /** A life that an earlier server knew: as if it was heard just now. False: there is no room for it, or the key is none. */
+  restore(key: string, nowMs: number): boolean {
+    const [node, inc, ...rest] = key.split('\n');
+    if (this.#byKey.has(key)) return true;
+    if (!node || !inc || rest.length > 0 || this.#byKey.size >= this.#limits.livesMax) return false;
+    // Of two lives of a node nobody knows which is newer: neither keeps the other out.
+    this.#begin(node, inc, [], nowMs);
+    return true;
+  }
+
+  #begin(node: string, inc: string, superseded: readonly string[], nowMs: number): Life {
     // No name holds a line feed, so two lives never have the same key.
     const life: Life = { key: `${node}\n${inc}`, node, inc, heardAtMs: nowMs, staging: undefined, superseded };
     this.#byKey.set(life.key, life);
     this.#current.set(node, life);
-    return { ok: true, life };
+    return life;
   }
 
   /** Ends the lives that were not heard of for the grace, and names them. */

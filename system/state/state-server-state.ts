@@ -6,14 +6,22 @@
  * touches nothing; a lost node's sessions end when its grace is over, counted from the last line heard, unless it tells them again.
  * Every bound has an answer: a node is refused with FULL and nothing of its line is done; for older clients see `older-answers.ts`.
  */
-import { type OlderAnswer, OlderAnswers } from './older-answers.ts';
+import { type OlderAnswer, OlderAnswers, olderOwner } from './older-answers.ts';
 import type { OlderRequest } from './older-lines.ts';
+import type { KeptSession, KeptSource } from './state-keep.ts';
 import type { NodeRequest, ServerLine, StateRow } from './state-lines.ts';
 import { type Life, StateLives } from './state-lives.ts';
 import { takeRows, type VoicesLine, voiceLines } from './state-rows.ts';
 import { type Changes, type Session, StateSessions } from './state-sessions.ts';
 import { StateVoice, type VoiceLimits } from './state-voice.ts';
 import { StateWatches } from './state-watches.ts';
+
+export interface StateOptions {
+  /** By then every node that lives has had the time to come back. */
+  readonly settledAtMs?: number;
+  /** A session has come, moved or gone. */
+  readonly onSession?: (owner: string, id: string) => void;
+}
 
 export interface StateLimits extends VoiceLimits {
   readonly livesMax: number;
@@ -65,14 +73,14 @@ export class StateServerState {
   readonly #settledAtMs: number;
   #hasSettled = false;
 
-  /** `settledAtMs`: by then every node that lives has had the time to come back. */
-  constructor(limits: StateLimits, settledAtMs = Number.NEGATIVE_INFINITY) {
+  constructor(limits: StateLimits, { settledAtMs = Number.NEGATIVE_INFINITY, onSession }: StateOptions = {}) {
     this.#limits = limits;
     this.#settledAtMs = settledAtMs;
     const voice = new StateVoice(limits);
     const sessions = new StateSessions({
       sessionsMax: limits.sessionsMax,
       onPlace: (user, place, isThere) => void (isThere ? voice.add(user, place) : voice.remove(user, place)),
+      ...(onSession && { onSession }),
     });
     this.#voice = voice;
     this.#sessions = sessions;
@@ -80,6 +88,22 @@ export class StateServerState {
     this.#voiceWatches = new StateWatches({ watchedMax: limits.voiceWatchedMax, watchesMax: 10 * limits.voiceWatchedMax });
     this.#lives = new StateLives(limits);
     this.#older = new OlderAnswers({ sessions, voice, guestsMax: limits.guestsMax, keptMs: limits.olderKeptMs });
+  }
+
+  // ---- an earlier server's sessions ----
+
+  /** They last as those of lost nodes do, unless they are told again. What there is no room for is not known. Who has them is no news. */
+  restore(kept: readonly KeptSession[], nowMs: number): void {
+    for (const { owner, id, user, place } of kept) {
+      if (owner === olderOwner) this.#older.restore(id, { user, place }, nowMs);
+      else if (this.#lives.restore(owner, nowMs)) this.#sessions.put(owner, id, { user, place });
+    }
+    this.#sessions.takeChanges();
+  }
+
+  /** For whoever keeps them. */
+  get kept(): KeptSource {
+    return this.#sessions;
   }
 
   // ---- nodes ----

@@ -4,7 +4,7 @@
  *
  * Guarantees: what one peer does never shifts or ends what another one hears; memory is bounded by the limits below, whatever is
  * sent; a lost node's users are offline 8 s after its last line; a stop ends every connection in order.
- * Does not: keep anything over a restart: nodes tell their sessions again within seconds.
+ * Does not: wait for what keeps its sessions over a restart; without, nodes tell theirs again within seconds.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
@@ -13,6 +13,7 @@ import { newId } from '../ids.ts';
 import type { Logger } from '../logger.ts';
 import type { OlderAnswer } from './older-answers.ts';
 import type { OlderRequest } from './older-lines.ts';
+import type { KeptSession, StateKeep } from './state-keep.ts';
 import type { NodeRequest, ServerLine, StateRow } from './state-lines.ts';
 import { voiceWatchedMax, watchedMax } from './state-link.ts';
 import { type PeerHost, StatePeer } from './state-peer.ts';
@@ -54,6 +55,8 @@ export interface StateServerOptions {
   readonly limits?: Partial<StateServerLimits>;
   /** After the start nobody is told to be offline for so long: nodes of before come back meanwhile. 0: there are none. */
   readonly settleMs?: number;
+  /** Where sessions are kept for the next life of this server. Closed by `stop`. */
+  readonly keep?: StateKeep;
   /** First session in, last session out, whoever caused it; in order for one user. It must not throw. */
   readonly onTransitions?: (transitions: readonly Transition[]) => void;
 }
@@ -78,7 +81,9 @@ const stopMs = 500;
 
 /** Resolves when connections are taken; rejects with a Fault. */
 export async function startStateServer(options: StateServerOptions): Promise<StateServer> {
-  const server = new TcpStateServer(options);
+  // Before anybody is heard: nobody is offline whom the life before knew.
+  const kept = await options.keep?.load();
+  const server = new TcpStateServer(options, kept ?? []);
   await server.listen();
   return server;
 }
@@ -108,19 +113,27 @@ class TcpStateServer implements StateServer, PeerHost {
   /** life → its connection. */
   readonly #lives = new Map<string, StatePeer>();
   readonly #sockets = new Set<Socket>();
+  /** Who is told by nodes that come back and was not known before has come meanwhile. */
+  readonly #knewBefore: boolean;
   #heldBytes = 0;
   #hasToldVoice = false;
   #tickedMs: number;
   #cancelTick: () => void = () => {};
   #stopping: Promise<void> | undefined;
 
-  constructor(options: StateServerOptions) {
+  constructor(options: StateServerOptions, kept: readonly KeptSession[]) {
     this.#options = options;
     this.#limits = { ...stateServerLimits, ...options.limits };
     this.secret = options.secret;
     this.clock = options.clock;
     this.#log = new StateServerLog(options);
-    this.#state = new StateServerState(this.#limits, options.clock.nowMs() + (options.settleMs ?? 0));
+    this.#state = new StateServerState(this.#limits, {
+      settledAtMs: options.clock.nowMs() + (options.settleMs ?? 0),
+      onSession: (owner, id) => options.keep?.changed(owner, id),
+    });
+    this.#state.restore(kept, options.clock.nowMs());
+    this.#knewBefore = kept.length > 0;
+    if (kept.length > 0) this.note('info', 'state.kept', { count: kept.length }, 'sessions of the life before are known again');
     this.#tcp = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#onConnection(socket));
     this.#tickedMs = this.clock.nowMs();
   }
@@ -156,6 +169,8 @@ class TcpStateServer implements StateServer, PeerHost {
           this.note('warn', 'state.error', { why: error.message }, 'the state server cannot take a connection'),
         );
         this.#scheduleTick();
+        // Not before the port is there: another server that has it may keep its own.
+        this.#options.keep?.follow(this.#state.kept);
         resolve();
       });
     });
@@ -175,6 +190,7 @@ class TcpStateServer implements StateServer, PeerHost {
     });
     await closed;
     cancelCut();
+    await this.#options.keep?.close();
   }
 
   // ---- what peers need ----
@@ -193,7 +209,7 @@ class TcpStateServer implements StateServer, PeerHost {
     const nowMs = this.clock.nowMs();
     const answer = this.#state.apply(life, request, nowMs);
     // Who was there before this server was is no news, as far as it can know.
-    this.#tellChanges(request.type === 'snapshot' && !this.#state.isSettled(nowMs));
+    this.#tellChanges(request.type === 'snapshot' && !this.#knewBefore && !this.#state.isSettled(nowMs));
     return answer;
   }
 

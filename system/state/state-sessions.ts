@@ -29,6 +29,8 @@ export interface SessionsDeps {
   readonly sessionsMax: number;
   /** The first session of the user has come to the place, or the last one has left it. */
   readonly onPlace: (user: string, place: string, isThere: boolean) => void;
+  /** It has come, moved or gone. */
+  readonly onSession?: (owner: string, id: string) => void;
 }
 
 const none: ReadonlyMap<string, Session> = new Map();
@@ -52,6 +54,10 @@ export class StateSessions {
 
   get users(): number {
     return this.#places.size;
+  }
+
+  owners(): Iterable<string> {
+    return this.#byOwner.keys();
   }
 
   of(owner: string): ReadonlyMap<string, Session> {
@@ -83,6 +89,7 @@ export class StateSessions {
     this.#arrive(session);
     if (before !== undefined) this.#leave(before);
     else this.#count += 1;
+    this.#deps.onSession?.(owner, id);
     return true;
   }
 
@@ -95,6 +102,7 @@ export class StateSessions {
     if (sessions.size === 0) this.#byOwner.delete(owner);
     this.#count -= 1;
     this.#leave(session);
+    this.#deps.onSession?.(owner, id);
     return session;
   }
 

@@ -31,15 +31,19 @@ export class PresenceStage {
   private readonly env: Readonly<Record<string, string>>;
   private readonly watchers: Watcher[] = [];
 
-  private constructor(port: number, env: Readonly<Record<string, string>>) {
+  private constructor(port: number, env: Readonly<Record<string, string>>, stateServerEnv: Readonly<Record<string, string>>) {
     this.address = `127.0.0.1:${port}`;
     this.env = { CHAT_STATE_SECRET: newId() + newId(), CHAT_LOG_LEVEL: 'info', ...env };
-    this.stateServer = new NodeProcess({ ...this.env, CHAT_STATE_PORT: String(port) }, 'state-server-main');
+    this.stateServer = new NodeProcess({ ...this.env, CHAT_STATE_PORT: String(port), ...stateServerEnv }, 'state-server-main');
   }
 
-  /** `env`: for all processes. */
-  static async start(nodes: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<PresenceStage> {
-    const stage = new PresenceStage(await freePort(), env);
+  /** `env`: for all processes; `stateServerEnv`: for that one. */
+  static async start(
+    nodes: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    stateServerEnv: Readonly<Record<string, string>> = {},
+  ): Promise<PresenceStage> {
+    const stage = new PresenceStage(await freePort(), env, stateServerEnv);
     try {
       await stage.stateServer.start();
       for (const name of nodes) await stage.startNode(name);

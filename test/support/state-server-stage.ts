@@ -2,6 +2,7 @@
  * StateServerStage: a real state server on a free port of loopback, with the clients a test opens; all of it ends with the test.
  */
 import { createLogger } from '../../system/logger.ts';
+import type { StateKeep } from '../../system/state/state-keep.ts';
 import type { StateRow } from '../../system/state/state-lines.ts';
 import { type StateServer, type StateServerLimits, startStateServer } from '../../system/state/state-server.ts';
 import type { Transition } from '../../system/state/state-sessions.ts';
@@ -30,6 +31,7 @@ export async function startStateStage(
     readonly secret?: string;
     readonly limits?: Partial<StateServerLimits>;
     readonly settleMs?: number;
+    readonly keep?: StateKeep;
   } = {},
 ): Promise<StateServerStage> {
   const clock = manualClock();

@@ -1,0 +1,113 @@
+/**
+ * Who came and who went, as other services read it from state-topic of a real Kafka: each once, with the rooms a real MongoDB knows.
+ * Nodes and state server are processes. Needs PLAYHOUSE_TEST_KAFKA_BROKERS and PLAYHOUSE_TEST_MONGO_URL.
+ */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../system/clock.ts';
+import { newId } from '../../system/ids.ts';
+import { connectMongo, type MongoDatabase } from '../../system/store/mongo-database.ts';
+import { createIndexes } from '../../system/store/mongo-indexes.ts';
+import type { StateEvent } from '../../system/wire/wire.ts';
+import { ask } from '../support/gateway-client.ts';
+import { KafkaCluster } from '../support/kafka-wires.ts';
+import { PresenceStage, type StagedNode } from '../support/presence-stage.ts';
+import { waitUntil } from '../support/store-processes.ts';
+
+const brokers = process.env.PLAYHOUSE_TEST_KAFKA_BROKERS ?? '';
+const mongoUrl = process.env.PLAYHOUSE_TEST_MONGO_URL ?? '';
+
+describe.skipIf(brokers === '' || mongoUrl === '')('on state-topic (real Kafka and MongoDB)', () => {
+  let cluster: KafkaCluster;
+  let database: MongoDatabase;
+  let env: Record<string, string>;
+  let stage: PresenceStage | undefined;
+  const heard: StateEvent[] = [];
+  const of = (user: string): StateEvent[] => heard.filter(({ userId }) => userId === user);
+  const hears = (user: string, ...types: StateEvent['type'][]): Promise<void> =>
+    waitUntil(
+      `${user}: ${types.join(', ')}`,
+      () => of(user).length >= types.length && types.every((type, i) => of(user)[i]?.type === type),
+      15_000,
+      () => JSON.stringify(heard) + (stage?.dump() ?? ''),
+    );
+
+  beforeEach(async () => {
+    heard.length = 0;
+    const clusterSecret = newId() + newId();
+    cluster = new KafkaCluster(brokers);
+    await cluster.makeTopics();
+    const name = `state-topic-${newId().slice(0, 8)}`;
+    database = await connectMongo({ url: mongoUrl, database: name, clock: systemClock });
+    await createIndexes(database.db);
+    const { wire } = cluster.open('reader', { clusterSecret });
+    wire.subscribe({ wants: () => false, onEntries: () => {}, onState: (event) => void heard.push(event) });
+    await waitUntil('the reader hears', () => wire.health() === 'up', 20_000);
+    env = {
+      CHAT_MONGO_URL: mongoUrl.replace(/\/(\?|$)/, `/${name}$1`),
+      CHAT_KAFKA_BROKERS: brokers,
+      CHAT_KAFKA_TOPIC_PREFIX: cluster.prefix,
+      CHAT_CLUSTER_SECRET: clusterSecret,
+    };
+  }, 60_000);
+  afterEach(async () => {
+    await stage?.stop();
+    stage = undefined;
+    await database.db.dropDatabase();
+    await database.close();
+    await cluster.close();
+  }, 60_000);
+
+  it('two nodes and one state server tell each transition once, with the rooms of the user', async () => {
+    stage = await PresenceStage.start(['one', 'two'], env);
+    const [one, two] = stage.nodes as [StagedNode, StagedNode];
+    const [here, there] = [await stage.connect(one, 'ada'), await stage.connect(two, 'ada')];
+    await stage.connect(two, 'bob');
+    await hears('ada', 'connect');
+    await ask(here, 'room:create', { kind: 'group', id: 'friends', members: ['bob'] });
+    await ask(here, 'room:create', { kind: 'channel', id: '31', community: '3' });
+    here.disconnect();
+    there.disconnect();
+    await hears('ada', 'connect', 'disconnect');
+    await stage.connect(one, 'ada');
+    await hears('ada', 'connect', 'disconnect', 'connect');
+    await two.process.kill('SIGKILL');
+    await hears('bob', 'connect', 'disconnect');
+    const rooms = ['community/3', 'direct/friends', 'group/31'];
+    const seen = heard.map((event) => ({ ...event, ids: [...(event.ids ?? [])].sort() }));
+    expect(seen.filter(({ userId }) => userId === 'ada')).toEqual([
+      { type: 'connect', userId: 'ada', state: 'online', ids: [] },
+      { type: 'disconnect', userId: 'ada', state: 'offline', ids: rooms },
+      { type: 'connect', userId: 'ada', state: 'online', ids: rooms },
+    ]);
+    expect(seen.filter(({ userId }) => userId === 'bob')).toEqual([
+      { type: 'connect', userId: 'bob', state: 'online', ids: [] },
+      { type: 'disconnect', userId: 'bob', state: 'offline', ids: ['direct/friends'] },
+    ]);
+    expect(heard).toHaveLength(5);
+  }, 90_000);
+
+  it('a node with a state server of its own tells it too, to the last when it stops in order', async () => {
+    stage = await PresenceStage.start([], env);
+    const alone = await stage.startNode('alone', { CHAT_STATE_SERVER: '' });
+    const socket = await stage.connect(alone, 'eve');
+    await ask(socket, 'room:create', { kind: 'group', id: 'attic', members: [] });
+    await hears('eve', 'connect');
+    expect(await alone.process.kill('SIGTERM')).toBe(0);
+    await hears('eve', 'connect', 'disconnect');
+    expect(heard).toEqual([
+      { type: 'connect', userId: 'eve', state: 'online', ids: [] },
+      { type: 'disconnect', userId: 'eve', state: 'offline', ids: ['direct/attic'] },
+    ]);
+  }, 90_000);
+
+  it('a state server that is told to stop ends with 0, and takes nobody for gone', async () => {
+    stage = await PresenceStage.start(['one'], env);
+    const [one] = stage.nodes as [StagedNode];
+    const socket = await stage.connect(one, 'ida');
+    await hears('ida', 'connect');
+    socket.disconnect();
+    await hears('ida', 'connect', 'disconnect');
+    expect(await stage.stateServer.kill('SIGTERM')).toBe(0);
+    expect(heard).toHaveLength(2);
+  }, 90_000);
+});
