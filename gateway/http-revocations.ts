@@ -45,7 +45,7 @@ export function addRevocations(app: FastifyInstance, { verifier, revocations, lo
       if (!(error instanceof Fault)) throw error;
       log.error({ ev: 'token.revoke', by: operator.userId, of, cause: error.message }, 'a revocation could not be stored');
       const why = error.code === 'REVOCATIONS_FULL' ? 'too many are in force; revoke everybody' : 'it could not be stored; try again';
-      return problem(reply, refuse('STORE_UNAVAILABLE', `in force on this node only: ${why}`, 1_000));
+      return problem(reply, refuse('STORE_UNAVAILABLE', `in force here, not surely on other nodes or after a restart: ${why}`, 1_000));
     }
   });
 }

@@ -2,11 +2,12 @@
  * RevocationList: this node's view of what was revoked, and the way to revoke.
  *
  * Guarantees: what was revoked here is in force here at once, what was revoked elsewhere after the next read of the store
- * (every second) or as soon as somebody `hear`s of it. Listeners are told once of each. While the store cannot be read the
+ * (every second), or at once where nodes tell each other (`push`). Listeners are told once of each. While the store cannot be read the
  * list goes on with what it knows, for 60 s; then nobody new gets in: a token might have been revoked and we would not know.
  * Does not: close sessions (the listeners do), or know what signed a token.
  */
 import type { Clock } from '../system/clock.ts';
+import type { RevocationPush } from '../system/cluster/revocation-push.ts';
 import { type Refusal, refuse } from '../system/errors.ts';
 import type { UserId } from '../system/ids.ts';
 import type { Logger } from '../system/logger.ts';
@@ -19,10 +20,14 @@ export interface RevocationListDeps {
   readonly log: Logger;
   /** The longest life of a token. A revocation ends when whatever it speaks of must have ended. */
   readonly tokenLifetimeMaxMs: number;
+  /** Tells other nodes, and hears of theirs. Without one they find it in the store. */
+  readonly push?: RevocationPush | undefined;
 }
 
 /** With the read itself well below the 2 s in which a revocation is to be in force everywhere. */
 const readEveryMs = 1_000;
+/** However often others say that there is something new. */
+const readAgainMs = 100;
 const blindMaxMs = 60_000;
 const blindRetryAfterMs = 5_000;
 /** The verifier's tolerance for issuers that are ahead, at the beginning of a token's life and at its end. */
@@ -40,7 +45,11 @@ export class RevocationList {
   #sweptAtMs = 0;
   #isFailing = false;
   #isStopped = false;
+  #isReading = false;
+  #isAgainDue = false;
+  #isSoonDue = false;
   #cancel: () => void = () => {};
+  #endListening: () => void = () => {};
 
   constructor(deps: RevocationListDeps) {
     this.#deps = deps;
@@ -48,6 +57,8 @@ export class RevocationList {
 
   /** Reads all there are, then what is new, every second. Rejects with the store's Fault: then nobody could be let in. */
   async start(): Promise<void> {
+    this.#endListening =
+      this.#deps.push?.listen((revocation) => (revocation ? this.hear(revocation) : this.#readSoon())) ?? this.#endListening;
     await this.#read();
     this.#readLater();
   }
@@ -55,6 +66,7 @@ export class RevocationList {
   stop(): void {
     this.#isStopped = true;
     this.#cancel();
+    this.#endListening();
   }
 
   /** Called for each revocation that is new here, and for one that was made anew. */
@@ -85,11 +97,13 @@ export class RevocationList {
    * with the store's Fault: then it is in force on this node only, until it ends; revoke again.
    */
   async revoke(of: Revoked): Promise<Revocation> {
-    const { clock, store, tokenLifetimeMaxMs } = this.#deps;
+    const { clock, store, push, tokenLifetimeMaxMs } = this.#deps;
     const atMs = clock.wallMs();
     const revocation = { of, atMs, endsAtMs: atMs + tokenLifetimeMaxMs + clockSkewMs };
     this.hear(revocation);
+    push?.made(revocation);
     await store.add(revocation);
+    push?.stored();
     return revocation;
   }
 
@@ -125,16 +139,33 @@ export class RevocationList {
     this.#sweep();
   }
 
-  #readLater(): void {
+  #readLater(delayMs = readEveryMs): void {
     if (this.#isStopped) return;
-    this.#cancel = this.#deps.clock.after(readEveryMs, () => {
+    this.#cancel();
+    this.#cancel = this.#deps.clock.after(delayMs, () => {
+      this.#isReading = true;
+      this.#isSoonDue = false;
       this.#read()
         .then(
           () => this.#tell(false),
           (cause: unknown) => this.#tell(true, cause),
         )
-        .finally(() => this.#readLater());
+        .finally(() => {
+          this.#isReading = false;
+          this.#readLater(this.#isAgainDue ? readAgainMs : readEveryMs);
+          this.#isAgainDue = false;
+        });
     });
+  }
+
+  /** Somebody says that there is something new. Whoever says it without end gets ten readings a second. */
+  #readSoon(): void {
+    if (this.#isReading) this.#isAgainDue = true;
+    else if (!this.#isSoonDue) {
+      this.#isSoonDue = true;
+      const sinceMs = this.#deps.clock.nowMs() - this.#readAtMs;
+      this.#readLater(Math.max(0, readAgainMs - sinceMs));
+    }
   }
 
   /** Once per change. */

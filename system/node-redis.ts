@@ -13,6 +13,8 @@ import { createRedisClusterView } from './cluster/cluster-view-redis.ts';
 import { claimNode, type NodeClaim } from './cluster/node-claim-redis.ts';
 import { openRedis, type RedisConnection } from './cluster/redis-connection.ts';
 import { type RedisKeys, redisKeys } from './cluster/redis-keys.ts';
+import type { RevocationPush } from './cluster/revocation-push.ts';
+import { createRedisRevocationPush } from './cluster/revocation-push-redis.ts';
 import type { SharedCache } from './cluster/shared-cache.ts';
 import { createMemoryCacheHub } from './cluster/shared-cache-memory.ts';
 import { createRedisSharedCache } from './cluster/shared-cache-redis.ts';
@@ -39,6 +41,8 @@ export interface NodeRedis {
   readonly view: ClusterView;
   /** Values looked up by any node, for all of them. */
   readonly cache: SharedCache;
+  /** Tells other nodes of revocations at once. undefined: they are found in the store. */
+  readonly revocations: RevocationPush | undefined;
   /** For the start banner. */
   readonly description: string;
   /** Takes this node out of what others see, within a second or two. Never rejects. Idempotent. */
@@ -81,6 +85,7 @@ export async function openNodeRedis(config: NodeRedisConfig, deps: NodeRedisDeps
   return {
     view,
     cache,
+    revocations: side && createRedisRevocationPush(side),
     description: side ? `Redis at ${side.redis.description}` : 'this node alone',
     async close() {
       await cache.close();

@@ -21,6 +21,7 @@ import { type ActorSystem, createActorSystem } from './actor.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ClusterView } from './cluster/cluster-view.ts';
 import type { NodeLink } from './cluster/node-link.ts';
+import type { RevocationPush } from './cluster/revocation-push.ts';
 import type { SharedCache } from './cluster/shared-cache.ts';
 import { devSecret } from './dev-secret.ts';
 import type { FileStore } from './files/file-store.ts';
@@ -131,7 +132,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const cache = options.parts?.cache ?? shared.cache;
     const outside = openNodeDirectory(config, { cache, clock, log, metrics, health });
     undo.unshift(() => outside.drain(0));
-    const revocations = await readRevocations(options, store, clock);
+    const revocations = await readRevocations(options, store, clock, shared.revocations);
     undo.unshift(() => revocations.stop());
     const guardian = startActors(options, {
       outside,
@@ -358,8 +359,13 @@ function startActors(
   return guardian;
 }
 
-async function readRevocations({ config, log }: NodeOptions, { revocations: store }: RoomStore, clock: Clock): Promise<RevocationList> {
-  const list = new RevocationList({ store, clock, log, tokenLifetimeMaxMs: config.tokenLifetimeMaxS * 1_000 });
+async function readRevocations(
+  { config, log }: NodeOptions,
+  { revocations: store }: RoomStore,
+  clock: Clock,
+  push: RevocationPush | undefined,
+): Promise<RevocationList> {
+  const list = new RevocationList({ store, clock, log, push, tokenLifetimeMaxMs: config.tokenLifetimeMaxS * 1_000 });
   await list.start();
   return list;
 }

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { RevocationList, withRevocations } from '../../gateway/revocation-list.ts';
 import { isRefusal } from '../../gateway/session-port.ts';
 import { createTokenVerifier } from '../../gateway/token.ts';
+import type { RevocationPush } from '../../system/cluster/revocation-push.ts';
 import { Fault } from '../../system/errors.ts';
 import type { UserId } from '../../system/ids.ts';
 import { createLogger } from '../../system/logger.ts';
@@ -16,7 +17,7 @@ import { manualClock, turns } from '../support/manual-clock.ts';
 const ada = { userId: 'ada' as UserId, jti: 'j1' };
 const of = { user: ada.userId };
 
-async function setUp(store: Revocations = new MemoryRevocations()) {
+async function setUp(store: Revocations = new MemoryRevocations(), push?: RevocationPush) {
   const clock = manualClock();
   const lines: string[] = [];
   const log = createLogger({ level: 'info', base: {}, destination: { write: (line: string) => void lines.push(line) } });
@@ -29,7 +30,7 @@ async function setUp(store: Revocations = new MemoryRevocations()) {
       return isFailing ? Promise.reject(new Fault('STORE_UNAVAILABLE', 'the disk')) : store.read(cursor);
     },
   };
-  const list = new RevocationList({ store: behind, clock, log, tokenLifetimeMaxMs: 3_600_000 });
+  const list = new RevocationList({ store: behind, clock, log, push, tokenLifetimeMaxMs: 3_600_000 });
   const heard: Revocation[] = [];
   list.onRevoked((revocation) => heard.push(revocation));
   return {
@@ -161,5 +162,77 @@ describe('a list of revocations', () => {
     expect(verifier.verify('x')).toMatchObject({ code: 'UNAUTHENTICATED' });
     expect(isRefusal(verifier.verify(tokenOf('bob')))).toBe(false);
     on.list.stop();
+  });
+});
+
+describe('a list of revocations that other nodes tell', () => {
+  const told = () => {
+    const said: string[] = [];
+    let listener: (revocation: Revocation | undefined) => void = () => {};
+    const push: RevocationPush = {
+      made: (revocation) => void said.push(`made ${JSON.stringify(revocation.of)}`),
+      stored: () => void said.push('stored'),
+      listen(given) {
+        listener = given;
+        return () => {
+          listener = () => void said.push('told after the end');
+        };
+      },
+    };
+    return { push, said, tell: (revocation?: Revocation) => listener(revocation) };
+  };
+
+  it('takes their word at once, and tells its own before and after it is stored', async () => {
+    const { push, said, tell } = told();
+    const { list, heard } = await setUp(undefined, push);
+    await list.start();
+    tell({ of, atMs: 5, endsAtMs: 1e15 });
+    expect(list.isRevoked(ada)).toBe(true);
+    expect(heard).toHaveLength(1);
+    expect(said).toEqual([]);
+    await list.revoke({ jti: 'j9' });
+    expect(said).toEqual(['made {"jti":"j9"}', 'stored']);
+    list.stop();
+  });
+
+  it('says nothing of storing when the store has failed', async () => {
+    const { push, said } = told();
+    const store = new MemoryRevocations();
+    const broken: Revocations = {
+      add: () => Promise.reject(new Fault('STORE_UNAVAILABLE', 'the disk')),
+      read: (cursor) => store.read(cursor),
+    };
+    const { list } = await setUp(broken, push);
+    await list.start();
+    await expect(list.revoke({ jti: 'j9' })).rejects.toThrow('the disk');
+    expect(said).toEqual(['made {"jti":"j9"}']);
+    list.stop();
+  });
+
+  it('reads as soon as it hears that there is something new, ten times a second at most, and goes on reading every second', async () => {
+    const { push, tell } = told();
+    const store = new MemoryRevocations();
+    const { list, clock, reads } = await setUp(store, push);
+    await list.start();
+    await store.add({ of, atMs: 5, endsAtMs: 1e15 });
+    clock.advance(500);
+    await turns(2);
+    expect([reads(), list.isRevoked(ada)]).toEqual([1, false]);
+    tell();
+    clock.advance(0);
+    await turns(2);
+    expect([reads(), list.isRevoked(ada)]).toEqual([2, true]);
+    for (let ms = 0; ms < 1_000; ms += 10) {
+      tell();
+      clock.advance(10);
+      await turns(2);
+    }
+    expect(reads()).toBeGreaterThanOrEqual(11);
+    expect(reads()).toBeLessThanOrEqual(13);
+    const before = reads();
+    clock.advance(1_000);
+    await turns(2);
+    expect(reads()).toBeGreaterThan(before);
+    list.stop();
   });
 });
