@@ -9,6 +9,7 @@ import type { Entry, FileFacts, Role, RoomKind } from '../system/store/entry.ts'
 import type { Range } from '../system/store/room-log.ts';
 import type { Identity } from './identity.ts';
 import type { PresenceView } from './user-state.ts';
+import type { VoiceAsk, VoiceView } from './voice-state.ts';
 
 export type ClientCommand =
   /** Another token of the same user, verified at the edge. */
@@ -41,7 +42,8 @@ export type ClientCommand =
   | { readonly type: 'history.get'; readonly room: RoomId; readonly range: Range }
   | { readonly type: 'typing'; readonly room: RoomId }
   | { readonly type: 'presence.watch'; readonly users: readonly UserId[] }
-  | { readonly type: 'read.mark'; readonly room: RoomId; readonly seq: number };
+  | { readonly type: 'read.mark'; readonly room: RoomId; readonly seq: number }
+  | VoiceAsk;
 
 /** A room as one of its members sees it. */
 export interface RoomView {
@@ -112,6 +114,7 @@ export type CommandResult =
   | { readonly type: 'stored'; readonly seq: number; readonly at: number; readonly dup: boolean; readonly file?: FileFacts }
   | Opened
   | { readonly type: 'presence'; readonly states: readonly PresenceView[] }
+  | { readonly type: 'voice'; readonly view: VoiceView }
   /** A read mark as it stands, and the messages after it. */
   | { readonly type: 'marked'; readonly seq: number; readonly unread: number }
   | { readonly type: 'history'; readonly entries: readonly MessageView[]; readonly hasBefore: boolean; readonly hasAfter: boolean };

@@ -8,6 +8,7 @@ import type { RoomId, UserId } from '../system/ids.ts';
 import type { Entry, Head } from '../system/store/entry.ts';
 import type { ReadMark } from '../system/store/user-rooms.ts';
 import type { PresenceView } from './user-state.ts';
+import type { VoiceView } from './voice-state.ts';
 
 /** An event encoded once, to be given to any number of sinks. Opaque to actors. */
 export interface Frame {
@@ -41,6 +42,7 @@ export interface FrameEncoder {
   typing(room: RoomId, users: readonly UserId[]): Frame;
   /** The same view object is encoded once. */
   presence(changes: readonly PresenceView[]): Frame;
+  voice(view: VoiceView): Frame;
   read(room: RoomId, marks: readonly ReadMark[]): Frame;
   roomHead(room: RoomId, head: Pick<Head, 'seq' | 'n'>): Frame;
   /** unavailable: the room failed here and rests; open it again after a while. */

@@ -14,6 +14,7 @@ import { type Presence, type PresenceDeps, spawnPresence } from './presence.ts';
 import { Reads, type ReadsDeps } from './reads.ts';
 import type { RoomNotices } from './room-notices.ts';
 import { type Rooms, type RoomsDeps, spawnRooms } from './rooms.ts';
+import { spawnVoice, type Voice } from './voice.ts';
 import { Whereabouts } from './whereabouts.ts';
 
 // ---- protocol ----
@@ -25,7 +26,7 @@ type GuardianMessage = { readonly type: 'guardian.childLost'; readonly child: st
 export interface GuardianDeps {
   readonly rooms: Omit<RoomsDeps, 'notices'>;
   readonly presence: PresenceDeps;
-  readonly gateway: Omit<GatewayDeps, 'rooms' | 'presence' | 'heads' | 'reads'>;
+  readonly gateway: Omit<GatewayDeps, 'rooms' | 'presence' | 'heads' | 'reads' | 'voice'>;
   readonly reads: Omit<ReadsDeps, 'rooms'>;
   readonly notifier: Notifier;
   /** Called when a child of the guardian, or the guardian, stopped for good outside of a drain. */
@@ -36,6 +37,7 @@ export interface Guardian {
   readonly rooms: Rooms;
   readonly presence: Presence;
   readonly heads: HeadWatch;
+  readonly voice: Voice;
   readonly gateway: Gateway;
   readonly reads: Reads;
 }
@@ -62,22 +64,28 @@ export function spawnGuardian(system: ActorSystem, deps: GuardianDeps): Guardian
   // Rooms have nobody to tell before there are sessions.
   const notices: RoomNotices = {
     read: (user, notice) => gateway.tellUser(user, { type: 'session.read', ...notice }),
-    membership: (room, entries) => heads.onMembership(room, entries),
+    membership(room, entries) {
+      heads.onMembership(room, entries);
+      voice.onMembership(entries);
+    },
     appended: (room, entries, members) => notifications.appended(room, entries, members),
   };
   const heads = spawnHeadWatch(ref, deps.rooms);
   const rooms = spawnRooms(ref, { ...deps.rooms, notices });
   const presence = spawnPresence(ref, deps.presence);
+  const { link } = deps.presence;
+  const voice = spawnVoice(ref, { ...deps.rooms, link, publish: (event) => deps.rooms.wire.state(event) });
   const notifications = new Notifications(deps.notifier, new Whereabouts(presence, deps.rooms.clock));
   if (deps.rooms.settings.sharedLog) {
     const headPoll = spawnHeadPoll(ref, { log: deps.rooms.log, rooms, heads });
     ctxOfGuardian?.watch(headPoll, () => ({ type: 'guardian.childLost', child: 'head poll' }));
   }
   const reads = new Reads({ ...deps.reads, rooms });
-  const gateway = spawnGateway(ref, { ...deps.gateway, rooms, presence, heads, reads });
+  const gateway = spawnGateway(ref, { ...deps.gateway, rooms, presence, heads, reads, voice });
   ctxOfGuardian?.watch(rooms.ref, () => ({ type: 'guardian.childLost', child: 'rooms' }));
   ctxOfGuardian?.watch(presence.ref, () => ({ type: 'guardian.childLost', child: 'presence' }));
   ctxOfGuardian?.watch(heads.ref, () => ({ type: 'guardian.childLost', child: 'heads' }));
   ctxOfGuardian?.watch(gateway.ref, () => ({ type: 'guardian.childLost', child: 'gateway' }));
-  return { rooms, presence, heads, gateway, reads };
+  ctxOfGuardian?.watch(voice.ref, () => ({ type: 'guardian.childLost', child: 'voice' }));
+  return { rooms, presence, voice, heads, gateway, reads };
 }

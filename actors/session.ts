@@ -22,6 +22,7 @@ import type { Rooms } from './rooms.ts';
 import { SessionPresence } from './session-presence.ts';
 import { SessionToken, type SessionTokenDeps, type TokenDue } from './session-token.ts';
 import type { Departure } from './user-state.ts';
+import type { Voice } from './voice.ts';
 
 // ---- protocol ----
 
@@ -46,6 +47,7 @@ export interface SessionDeps extends SessionTokenDeps {
   readonly reads: Reads;
   readonly presence: Presence;
   readonly heads: HeadWatch;
+  readonly voice: Voice;
   readonly roomsPerSocketMax: number;
   /** Ids for entries that clients do not name: `sys:` and unique for this incarnation. */
   readonly newSystemCid: () => Cid;
@@ -109,6 +111,7 @@ class Session implements Behaviour<SessionState, SessionMessage> {
         this.presence.sinkReady();
         this.token.tell();
         this.heads?.sinkReady();
+        this.deps.voice.sinkReady(this.id);
         for (const room of state.open) this.deps.rooms.sendIfActive(room, { type: 'room.readerReady', reader: this.id });
         return state;
       case 'session.presenceDue':
@@ -146,6 +149,7 @@ class Session implements Behaviour<SessionState, SessionMessage> {
   stopped(_state: SessionState | undefined, reason: 'stopped' | 'crashed'): void {
     this.presence.end(this.departure);
     this.heads?.end();
+    this.deps.voice.ended(this.id, this.identity.userId, this.departure);
     for (const room of this.openings.keys()) this.deps.rooms.sendIfActive(room, { type: 'room.close', reader: this.id });
     this.sink.close(reason === 'crashed' ? 'INTERNAL' : 'SERVER_DRAINING'); // Nothing, where it was closed before.
   }
@@ -189,6 +193,11 @@ class Session implements Behaviour<SessionState, SessionMessage> {
         return state;
       case 'read.mark':
         this.send(command.room, { type: 'room.mark', user: userId, seq: command.seq, from: this.id, replyTo }, replyTo);
+        return state;
+      case 'voice.enter':
+      case 'voice.leave':
+      case 'voice.list':
+        this.deps.voice.ask({ id: this.id, user: userId, sink: this.sink }, command, replyTo);
         return state;
       case 'room.create': {
         const room = command.kind === 'dm' ? dmRoomId(userId, command.members[0] ?? userId) : (command.id ?? (newId() as RoomId));
@@ -299,7 +308,10 @@ type WritingCommand = Exclude<
       | 'history.get'
       | 'typing'
       | 'presence.watch'
-      | 'read.mark';
+      | 'read.mark'
+      | 'voice.enter'
+      | 'voice.leave'
+      | 'voice.list';
   }
 >;
 

@@ -7,6 +7,7 @@
  */
 import type { Answer, ClientCommand, CommandResult, MessageView, OpenVerdict, RoomSummary, RoomView } from '../actors/client-command.ts';
 import type { PresenceState, PresenceView } from '../actors/user-state.ts';
+import type { VoiceView } from '../actors/voice-state.ts';
 import type { CloseCode, ErrorCode, Refusal } from '../system/errors.ts';
 import type { Entry, EntryKind, MemberChange, Role, RoomFacts, RoomKind } from '../system/store/entry.ts';
 import type { ReadMark } from '../system/store/user-rooms.ts';
@@ -22,7 +23,7 @@ export interface HandshakeAuth {
 
 // ---- commands: client -> server, always with an acknowledgement; without one they are not executed ----
 
-/** Payload of each command. `room:list` takes {} or nothing. Unknown fields are refused. */
+/** Payload of each command. `room:list` and `voice:leave` take {} or nothing. Unknown fields are refused. */
 export interface CommandPayloads {
   /** A newer token of the same user; the connection goes on with it. A refused one changes nothing. */
   'auth:refresh': { token: string };
@@ -59,6 +60,14 @@ export interface CommandPayloads {
   typing: { room: string };
   /** At most 200. Takes the place of this connection's list of before; none: no more `presence`. */
   'presence:watch': { users: string[] };
+  /**
+   * Into a voice channel, out of the one before. For whoever is in a room of the community, or is listed by the community service. A room
+   * without a community is one of its own: name it for a call of its members. From now on `voice` tells of the community.
+   */
+  'voice:enter': { community: string; channel: string };
+  'voice:leave': Record<string, never> | undefined;
+  /** Who is where; from now on `voice` tells of it. Of the last eight communities that were listed or entered. */
+  'voice:list': { community: string };
   /** Read up to this seq, at most the room's head. Lower than what stands: changes nothing. */
   'read:mark': { room: string; seq: number };
 }
@@ -83,6 +92,9 @@ export const commandTypes = {
   typing: 'typing',
   'presence:watch': 'presence.watch',
   'read:mark': 'read.mark',
+  'voice:enter': 'voice.enter',
+  'voice:leave': 'voice.leave',
+  'voice:list': 'voice.list',
 } as const satisfies Record<CommandEvent, ClientCommand['type']>;
 
 // ---- answers ----
@@ -120,6 +132,10 @@ export interface CommandAnswers {
   typing: WireDone;
   /** One for each user asked for, in that order. */
   'presence:watch': { readonly states: readonly WirePresence[] };
+  'voice:enter': WireVoice;
+  /** Of the community that was left; nothing where there was none. */
+  'voice:leave': WireVoice | WireDone;
+  'voice:list': WireVoice;
   /** The mark as it stands, durably, and the count of messages after it. */
   'read:mark': { readonly seq: number; readonly unread: number };
 }
@@ -152,6 +168,14 @@ export interface WireRoomSummary {
   readonly read: number;
   readonly unread: number;
   readonly last?: WireMessage;
+}
+
+export interface WireVoice {
+  readonly community: string;
+  /** channel → users. Channels where nobody is are left out. */
+  readonly channels: Readonly<Record<string, readonly string[]>>;
+  /** false: the part of the cluster that knows of other nodes does not answer; somebody may be missing. */
+  readonly complete: boolean;
 }
 
 export interface WirePresence {
@@ -220,6 +244,8 @@ export interface ServerEvents {
   typing: { readonly room: string; readonly users: readonly string[] };
   /** Of users watched; the last state of each. Late for a busy connection, but never of a state that is over. */
   presence: { readonly changes: readonly WirePresence[] };
+  /** Somebody came to a voice channel of the community, moved, or went: all of it as it is now. At most one each 150 ms. */
+  voice: WireVoice;
   /**
    * How far users have read: to the other connections of a user at once; gathered, to those who have the room open, while it has
    * at most 100 members. May be dropped for a busy connection. What somebody wrote counts as read by them without this.
@@ -284,6 +310,10 @@ export const encodeMessage = (message: MessageView): WireMessage => pick(message
 export const encodeMark = (mark: ReadMark): WireMark => pick(mark, ['user', 'seq', 'n']);
 export const encodeRoom = (room: RoomView): WireRoom => pick(room, roomFields);
 export const encodePresence = (view: PresenceView): WirePresence => pick(view, presenceFields);
+export function encodeVoice({ community, channels, complete }: VoiceView): WireVoice {
+  // A channel may be called __proto__: it is to become a key like others.
+  return { community, channels: Object.fromEntries(channels), complete };
+}
 export const encodeRefusal = (refusal: LimitedRefusal): WireError => pick(refusal, errorFields);
 
 function encodeSummary(summary: RoomSummary): WireRoomSummary {
@@ -314,6 +344,8 @@ function encodeResult(result: CommandResult): CommandAnswers[CommandEvent] {
     }
     case 'presence':
       return { states: result.states.map(encodePresence) };
+    case 'voice':
+      return encodeVoice(result.view);
     case 'marked':
       return { seq: result.seq, unread: result.unread };
     case 'history':

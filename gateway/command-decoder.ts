@@ -123,6 +123,9 @@ const schemas = {
       .refine((users) => new Set(users).size === users.length, 'must not name a user twice'),
   }),
   'read:mark': z.strictObject({ ...room, seq }),
+  'voice:enter': z.strictObject({ community: id, channel: id }),
+  'voice:leave': z.strictObject({}),
+  'voice:list': z.strictObject({ community: id }),
 } as const satisfies { [Event in CommandEvent]: z.ZodType<unknown, Exclude<CommandPayloads[Event], undefined>> };
 
 /** Event and fields of each command, for tests that must not miss one. */
@@ -156,8 +159,8 @@ export const unknownEvent = (event: unknown): LimitedRefusal =>
 
 export const isCommand = (decoded: Decoded | LimitedRefusal): decoded is Decoded => 'type' in decoded;
 
-/** Only `room:list` may come without a payload. */
-const absentPayload = (event: CommandEvent): unknown => (event === 'room:list' ? {} : undefined);
+/** Only these may come without a payload. */
+const absentPayload = (event: CommandEvent): unknown => (event === 'room:list' || event === 'voice:leave' ? {} : undefined);
 
 /** Checked first, so that the cost of the other rules is bounded by the limit. */
 function textTooLarge(payload: unknown, textBytesMax: number): LimitedRefusal | undefined {

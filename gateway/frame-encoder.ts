@@ -9,7 +9,7 @@ import type { Frame, FrameEncoder } from '../actors/client-sink.ts';
 import type { PresenceView } from '../actors/user-state.ts';
 import type { Histogram } from '../system/metrics.ts';
 import type { Entry } from '../system/store/entry.ts';
-import { encodeEntry, encodeMark, encodePresence, type ServerEvent, type ServerEvents } from './client-protocol.ts';
+import { encodeEntry, encodeMark, encodePresence, encodeVoice, type ServerEvent, type ServerEvents } from './client-protocol.ts';
 
 /** What engine.io is given with a packet. `bytes` is ours: the outbox counts with it. */
 export interface FrameOptions {
@@ -148,6 +148,7 @@ export function createFrameEncoder(frameEntries?: Histogram): FrameEncoder {
       return frame;
     },
     authExpiring: (expiresAt, inMs) => frameOf('auth:expiring', { expiresAt, inMs }),
+    voice: (view) => frameOf('voice', encodeVoice(view)),
     typing: (room, users) => frameOf('typing', { room, users }),
     roomHead: (room, { seq, n }) => frameOf('room:head', { room, head: seq, n }),
     read: (room, marks) => frameOf('read', { room, marks: marks.map(encodeMark) }),

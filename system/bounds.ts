@@ -13,6 +13,8 @@ import { readsKeptMax } from '../actors/room-reads.ts';
 import { nodeReorderBytesMax } from '../actors/room-share.ts';
 import { typistsWaitingMax } from '../actors/room-typing.ts';
 import { sessionMailboxMax } from '../actors/session.ts';
+import { voiceRightsMax, voiceUsersMax } from '../actors/voice.ts';
+import { voiceWatchedPerSessionMax } from '../actors/voice-state.ts';
 import { usersWatchedMax } from '../actors/whereabouts.ts';
 import { type Field, settings, variableOf } from '../config/schema.ts';
 import { keysBeside } from '../gateway/admission.ts';
@@ -291,6 +293,21 @@ export const bounds = {
   'Log lines of the state server about its peers': {
     bound: '100 in 10 s',
     whenFull: 'counted, and the next line says how many',
+  },
+  'Voice channels: questions being judged': {
+    bound: count(voiceRightsMax, 'at once'),
+    whenFull: 'BUSY with retryAfterMs',
+    seenIn: 'playhouse_commands_total',
+  },
+  'Voice channels: people in a community': {
+    bound: count(voiceUsersMax, 'users'),
+    whenFull: 'voice:enter is BUSY',
+    seenIn: 'playhouse_commands_total',
+  },
+  'Voice channels: communities one connection hears of': {
+    bound: count(voiceWatchedPerSessionMax, 'communities'),
+    whenFull: 'no more is told of the one asked for first',
+    seenIn: 'playhouse_voice_communities',
   },
   'Users known': {
     bound: setting('presenceUsersMax'),

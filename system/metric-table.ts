@@ -76,6 +76,8 @@ export const metricTable = {
     meaning:
       'Forwards asked of other nodes, refused (no link, or too much waits), answered, lost without an answer; taken from others. garbage, forged: lines that are no other node’s, and cut: connections there was no room for.',
   },
+  playhouse_voice_users: { type: 'gauge', meaning: 'Users of this node in voice channels.' },
+  playhouse_voice_communities: { type: 'gauge', meaning: 'Communities whose voice channels sessions here hear of. Bound: 10,000.' },
   // ---- connections ----
   playhouse_connections: { type: 'gauge', meaning: 'Connections with a session. Bound: CHAT_CONNECTIONS_MAX.' },
   playhouse_sessions: { type: 'gauge', meaning: 'Session actors; more than connections only while some end.' },

@@ -15,6 +15,7 @@ export interface MeasuredParts {
   readonly sessions: () => number;
   readonly rooms: () => number;
   readonly presence: () => { readonly users: number; readonly watches: number; readonly isLinkLive: boolean; readonly waiting: number };
+  readonly voice: () => { readonly users: number; readonly communities: number };
   readonly load: LoopLoad;
   readonly watch: LoopWatch;
   readonly health: Health;
@@ -22,7 +23,7 @@ export interface MeasuredParts {
 
 const healthValue = { up: 1, degraded: 0.5, down: 0 } as const;
 
-export function tellNode(metrics: Metrics, { system, sessions, rooms, presence, load, watch, health }: MeasuredParts): void {
+export function tellNode(metrics: Metrics, { system, sessions, rooms, presence, voice, load, watch, health }: MeasuredParts): void {
   metrics.read('playhouse_ready', () => (health.readiness().ready ? 1 : 0));
   metrics.read('playhouse_part_health', () =>
     Object.fromEntries(Object.entries(health.readiness().parts).map(([part, state]) => [part, healthValue[state]])),
@@ -37,6 +38,8 @@ export function tellNode(metrics: Metrics, { system, sessions, rooms, presence, 
   metrics.read('playhouse_link_waiting', () => presence().waiting);
   metrics.read('playhouse_presence_users', () => presence().users);
   metrics.read('playhouse_presence_watches', () => presence().watches);
+  metrics.read('playhouse_voice_users', () => voice().users);
+  metrics.read('playhouse_voice_communities', () => voice().communities);
   metrics.read('playhouse_actors', () => system.stats().actorsByKind);
   metrics.read('playhouse_actor_messages_total', () => {
     const { accepted, handled, refused, deadLetters } = system.stats();

@@ -153,6 +153,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       sessions: () => guardian.gateway.sessionCount(),
       rooms: () => guardian.rooms.activeCount(),
       presence: () => ({ ...guardian.presence.counts(), waiting: link.counts().waiting }),
+      voice: () => guardian.voice.counts(),
       load,
       watch,
       health,

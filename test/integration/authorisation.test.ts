@@ -167,6 +167,13 @@ const table: { readonly [Event in CommandEvent]: readonly Case<Event>[] } = {
       inPublic: members('UNAUTHENTICATED'),
     },
   ],
+  // A room without a community is one of its own. Its name says no more to a stranger than that of none.
+  'voice:enter': [
+    { payload: (room) => ({ community: room, channel: 'x' }), inPrivate: [...hidden, ...free], inPublic: hidden },
+    { what: 'of nobody', payload: () => ({ community: 'nowhere', channel: 'x' }), inPrivate: [...hidden, ...hidden], inPublic: hidden },
+  ],
+  'voice:list': [{ payload: (room) => ({ community: room }), inPrivate: [...hidden, ...free], inPublic: hidden }],
+  'voice:leave': [{ payload: () => ({}), inPrivate: [...free, ...free], inPublic: free }],
   // Not about a room: whether somebody is online is no secret among the users of a server.
   'presence:watch': [{ payload: () => ({ users: ['max'] }), inPrivate: [...free, ...free], inPublic: free }],
 };

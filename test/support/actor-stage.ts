@@ -55,6 +55,7 @@ export const testEncoder: FrameEncoder = {
   entries: (room, entries) => frame('entries', { room, entries }),
   presence: (changes) => frame('presence', { changes }),
   authExpiring: (expiresAt, inMs) => frame('auth:expiring', { expiresAt, inMs }),
+  voice: ({ community, channels, complete }) => frame('voice', { community, channels: Object.fromEntries(channels), complete }),
   typing: (room, users) => frame('typing', { room, users }),
   roomHead: (room, { seq, n }) => frame('room:head', { room, head: seq, n }),
   read: (room, marks) => frame('read', { room, marks: marks.map(({ user, seq, n }) => ({ user, seq, n })) }),

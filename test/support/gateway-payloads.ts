@@ -38,6 +38,9 @@ export const validPayloads: Readonly<Record<CommandEvent, readonly Payload[]>> =
   typing: [{ room: 'r' }],
   'presence:watch': [{ users: ['bob', 'eve_2'] }, { users: [] }],
   'read:mark': [{ room: 'r', seq: 7 }],
+  'voice:enter': [{ community: '3', channel: '31' }],
+  'voice:leave': [{}],
+  'voice:list': [{ community: '3' }],
 };
 
 const notAString = [null, 0, true, [], ['r'], {}, { $gt: '' }];
@@ -53,6 +56,7 @@ export const badValues: Readonly<Record<string, readonly unknown[]>> = {
   cid: badId,
   id: badId,
   community: badId,
+  channel: badId,
   kind: [...notAString, '', 'Group', 'dm ', 'toString', '__proto__'],
   name: badLabel,
   public: [null, 0, 1, 'true', [], {}],

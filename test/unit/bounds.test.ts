@@ -109,6 +109,9 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
   'Downloads at once': ['unit/transfer-gate.test.ts', 'lets in so many of one user and so many on the node, and says which is full'],
   'Deleted files whose bytes wait to go': ['unit/file-collector.test.ts', 'lets so many deletions wait, and leaves more to the next round'],
   'Users watched': ['unit/presence.test.ts', 'beyond the bounds of the node is refused and the one before stays'],
+  'Voice channels: questions being judged': ['unit/voice.test.ts', 'answers BUSY when too many ask at once, and takes them again'],
+  'Voice channels: people in a community': ['unit/voice.test.ts', 'takes no more people into a community than its bound'],
+  'Voice channels: communities one connection hears of': ['unit/voice.test.ts', 'hears of the last eight communities'],
   'Users known': ['unit/presence.test.ts', 'beyond the bounds of the node is refused and the one before stays'],
   'Changes the state server was not told of': [
     'unit/link-state.test.ts',
