@@ -44,6 +44,7 @@ export class KafkaConsumer {
   private current: Consumer | undefined;
   private fetchedMs = 0;
   private failures = 0;
+  private lives = 0;
   private isClosed = false;
   private cancelLook = (): void => {};
   private cancelRetry = (): void => {};
@@ -62,7 +63,8 @@ export class KafkaConsumer {
   private build(): void {
     if (this.isClosed) return;
     const { kafka, topic, groupOf } = this.options;
-    const groupId = groupOf(this.groups.length);
+    const groupId = groupOf(this.lives);
+    this.lives += 1;
     this.groups.push(groupId);
     if (this.groups.length > groupsRememberedMax) this.groups.shift();
     const consumer = kafka.consumer({
