@@ -244,6 +244,8 @@ describe('commands', () => {
         expect(closing).toEqual({ code: 'FLOOD' });
         expect(atMs - toldMs).toBeLessThan(2_000);
       }
+      const few = await Promise.all(Array.from({ length: 25 }, () => ask(patient as Socket, 'typing', { room: 'r' })));
+      expect(few.some(({ error }) => error?.code === 'RATE_LIMITED')).toBe(true);
       // What it asks for once in a while is answered as soon as there is room for it, long before the count of the flood ends.
       let isServed = false;
       for (let tries = 0; tries < 20 && !isServed; tries += 1) {
