@@ -14,19 +14,22 @@ import type {
   WireRoom,
   WireRoomSummary,
   WireStored,
+  WireVoice,
 } from '../client-protocol.ts';
 import { ChatError } from './chat-error.ts';
 import { Connection, type ConnectOptions, type StateChange } from './connection.ts';
 import { Emitter, type Listener } from './emitter.ts';
+import { type DownloadedFile, FileTransfer, type Upload, type UploadedFile } from './file-transfer.ts';
 import { OpenRooms, type RoomEvents } from './open-rooms.ts';
 import { Outbox, type StoringCommand } from './outbox.ts';
 import { type PresenceEvents, PresenceWatch } from './presence-watch.ts';
 import { ReadMarks } from './read-marks.ts';
 import type { CursorStart, Opened } from './room-cursor.ts';
-import { type HeadSignal, type ReadSignal, toHead, toRead } from './signals.ts';
+import { type HeadSignal, type ReadSignal, toHead, toRead, toVoice } from './signals.ts';
 import { systemTiming, type Timing } from './timing.ts';
+import { type VoiceEvents, VoicePlace } from './voice-place.ts';
 
-export interface ChatEvents extends RoomEvents, PresenceEvents {
+export interface ChatEvents extends RoomEvents, PresenceEvents, VoiceEvents {
   state: StateChange;
   /** How far users have read, in open rooms; of oneself also what other devices read in any room. */
   read: ReadSignal;
@@ -59,6 +62,8 @@ export class ChatClient {
   private readonly rooms: OpenRooms;
   private readonly people: PresenceWatch;
   private readonly marks: ReadMarks;
+  private readonly voice: VoicePlace;
+  private readonly files: FileTransfer;
   private hasListed = false;
   private hasEnded = false;
 
@@ -85,6 +90,20 @@ export class ChatClient {
       ask: (room, seq) => this.request('read:mark', { room, seq }),
       isOnline: () => this.connection.isOnline,
       onMarked: (marked) => this.emitter.emit('marked', marked),
+      timing: this.timing,
+    });
+    this.voice = new VoicePlace({
+      enter: (payload) => this.request('voice:enter', payload),
+      leave: () => this.request('voice:leave', {}),
+      isOnline: () => this.connection.isOnline,
+      emitter: this.emitter,
+    });
+    this.files = new FileTransfer({
+      access: async () => {
+        const access = this.hasEnded ? undefined : await this.connection.access();
+        if (!access) throw new ChatError('OFFLINE', 'not connected', false);
+        return access;
+      },
       timing: this.timing,
     });
     this.outbox = new Outbox({
@@ -229,6 +248,33 @@ export class ChatClient {
     return this.outbox.add({ event: 'message:react', payload: { room, cid, target, emoji, on } });
   }
 
+  // ---- files: over HTTP, sent again with their cid until they are answered, a few times ----
+
+  /** Into the room's log, like a message. Not in order with messages that are on their way. */
+  upload(room: string, upload: Upload): Promise<UploadedFile> {
+    return this.files.upload(room, upload);
+  }
+
+  /** The bytes of `entry.file.id`. */
+  download(id: string): Promise<DownloadedFile> {
+    return this.files.download(id);
+  }
+
+  // ---- voice channels ----
+
+  /** Into the channel, out of the one before; again after each coming back. `voice` tells of the community from now on. */
+  enterVoice(community: string, channel: string): Promise<WireVoice> {
+    return this.voice.enter(community, channel);
+  }
+
+  leaveVoice(): Promise<void> {
+    return this.voice.leave();
+  }
+
+  listVoice(community: string): Promise<WireVoice> {
+    return this.request('voice:list', { community });
+  }
+
   // ---- queries ----
 
   history(room: string, range: HistoryRange): Promise<CommandAnswers['history:get']> {
@@ -260,7 +306,9 @@ export class ChatClient {
   private onEvent(name: string, payload: unknown): void {
     const read = name === 'read' ? toRead(payload) : undefined;
     const head = name === 'room:head' ? toHead(payload) : undefined;
-    if (read) this.emitter.emit('read', read);
+    const voice = name === 'voice' ? toVoice(payload) : undefined;
+    if (voice) this.emitter.emit('voice', voice);
+    else if (read) this.emitter.emit('read', read);
     else if (head) this.emitter.emit('head', head);
     else if (name === 'presence') this.people.onEvent(payload);
     else this.rooms.onEvent(name, payload);
@@ -277,6 +325,7 @@ export class ChatClient {
     this.people.resume();
     this.outbox.resume();
     this.marks.resume();
+    this.voice.resume();
     if (this.hasListed) this.listAgain();
   }
 

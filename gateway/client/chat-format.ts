@@ -4,7 +4,7 @@
  * Guarantees: nothing that other users wrote reaches the terminal with a control character in it, so that no text can
  * move the cursor, change colours or fake another line.
  */
-import type { WireEntry, WireMessage } from '../client-protocol.ts';
+import type { WireEntry, WireMessage, WireVoice } from '../client-protocol.ts';
 import type { ViewChange } from './room-view.ts';
 
 /** Controls, lone surrogates, line separators, and marks that turn the direction of the text around them. */
@@ -49,10 +49,21 @@ function reactionsOf(message: WireMessage): string {
   return shown.length === 0 ? '' : `  [${shown.join(' ')}]`;
 }
 
+/** What was uploaded, and how to get it. */
+function fileText({ file, seq }: WireMessage): string | undefined {
+  return file && `[${file.name}, ${file.type}, ${file.bytes.toLocaleString('en')} bytes: /get ${seq}]`;
+}
+
+/** Who is in which voice channel, in one line. */
+export function voiceLine({ community, channels, complete }: WireVoice): string {
+  const shown = Object.entries(channels).map(([channel, users]) => `${clean(channel)}: ${users.map(clean).join(', ')}`);
+  return `voice in ${clean(community)}: ${shown.length === 0 ? 'nobody' : shown.join(' · ')}${complete ? '' : ' (others may be missing)'}`;
+}
+
 /** A message, with its quote above. One element a line. */
 export function messageLines(message: WireMessage, paint: Paint): readonly string[] {
   const number = paint.dim(`#${message.seq}`);
-  const body = message.deleted ? paint.dim('(deleted)') : clean(message.text ?? '(no text)');
+  const body = message.deleted ? paint.dim('(deleted)') : clean(message.text ?? fileText(message) ?? '(no text)');
   const marks = `${message.edited === undefined ? '' : paint.dim(' (edited)')}${paint.dim(reactionsOf(message))}`;
   const line = `${number} ${paint.bold(nameOf(message))}: ${body}${marks}`;
   return message.quote ? [paint.dim(quoteLine(message.quote)), line] : [line];

@@ -6,9 +6,10 @@
 
 import type { ChatClient } from './chat-client.ts';
 import { ChatError } from './chat-error.ts';
-import { changeLines, clean, messageLines, type Paint } from './chat-format.ts';
+import { getFile, sendFile } from './chat-files.ts';
+import { changeLines, clean, messageLines, type Paint, voiceLine } from './chat-format.ts';
 import { ChatPeople } from './chat-people.ts';
-import { help, parseTyped, perform, type Sendable } from './chat-typed.ts';
+import { help, parseTyped, perform, type Sendable, type Typed } from './chat-typed.ts';
 import { ChatUnread } from './chat-unread.ts';
 import type { ConnectOptions, StateChange } from './connection.ts';
 import { RoomView } from './room-view.ts';
@@ -83,6 +84,8 @@ export class ChatSession {
     client.on('violation', ({ kind, expectedSeq, gotSeq }) =>
       this.warn(`the node broke the order (${kind}: expected #${expectedSeq}, got #${gotSeq}); reading again`),
     );
+    client.on('voice', (voice) => this.say(voiceLine(voice)));
+    client.on('voiceLost', ({ channel, error }) => this.warn(`you are not in ${clean(channel)} any more: ${explain(error)}`));
     client.on('typing', ({ users }) => this.onTyping(users.filter((user) => user !== deps.user)));
   }
 
@@ -118,7 +121,7 @@ export class ChatSession {
 
   onLine(line: string): void {
     const typed = parseTyped(line);
-    const { room } = this.deps;
+    const { room, client } = this.deps;
     if (this.early && typed.type !== 'quit') return void this.early.push(line);
     this.typedMs = Number.NEGATIVE_INFINITY;
     switch (typed.type) {
@@ -132,6 +135,12 @@ export class ChatSession {
         return void this.leave();
       case 'history':
         return void this.showHistory(typed.before);
+      case 'file':
+        return void this.ask(() => sendFile(client, room, typed.path));
+      case 'get':
+        return void this.ask(() => getFile(client, this.view.message(typed.target), typed.path));
+      case 'voice':
+        return void this.ask(() => this.useVoice(typed));
       case 'rooms':
         return void this.ask(() => this.unread.lines());
       case 'who':
@@ -182,6 +191,17 @@ export class ChatSession {
         page.hasBefore ? '(older: /history)' : '(the beginning)',
       ];
     });
+  }
+
+  private async useVoice({ community, channel, isOff }: Extract<Typed, { type: 'voice' }>): Promise<readonly string[]> {
+    const { client, room } = this.deps;
+    if (isOff) {
+      await client.leaveVoice();
+      return ['(out of the voice channel)'];
+    }
+    const isCall = community === undefined;
+    if (!isCall && channel === undefined) return [voiceLine(await client.listVoice(community))];
+    return [voiceLine(await client.enterVoice(community ?? room, channel ?? room))];
   }
 
   private async ask(work: () => Promise<readonly string[]>): Promise<void> {

@@ -11,6 +11,10 @@ export type Typed =
   | { readonly type: 'delete'; readonly target: number }
   | { readonly type: 'react' | 'unreact'; readonly target: number; readonly emoji: string }
   | { readonly type: 'history'; readonly before: number | undefined }
+  | { readonly type: 'file'; readonly path: string }
+  | { readonly type: 'get'; readonly target: number; readonly path: string | undefined }
+  /** Nothing named: a call in this room. `off`: out of whatever channel. */
+  | { readonly type: 'voice'; readonly community: string | undefined; readonly channel: string | undefined; readonly isOff: boolean }
   | { readonly type: 'who' | 'rooms' | 'help' | 'quit' | 'nothing' }
   | { readonly type: 'mistake'; readonly hint: string };
 
@@ -19,6 +23,7 @@ export type Sendable = Extract<Typed, { readonly type: 'text' | 'reply' | 'edit'
 
 export const help = [
   '/reply N text    /edit N text    /delete N    /react N emoji    /unreact N emoji',
+  '/file path    /get N [path]    /voice [community [channel]]    /voice off',
   '/history [before N]    /who    /rooms    /help    /quit    //text sends /text',
 ];
 
@@ -42,6 +47,21 @@ export function parseTyped(line: string): Typed {
     case 'history': {
       const [, before] = /^(?:before\s+)?#?(\d{1,15})$/.exec(rest.trim()) ?? [];
       return { type: 'history', before: before === undefined ? undefined : Number(before) };
+    }
+    case 'file':
+      return rest.trim() === '' ? { type: 'mistake', hint: '/file path: which file?' } : { type: 'file', path: rest.trim() };
+    case 'get': {
+      const [, number = '', path] = /^#?(\d{1,15})(?:\s+(\S[\s\S]*))?$/.exec(rest.trim()) ?? [];
+      return Number(number) < 1
+        ? { type: 'mistake', hint: '/get N: N is the number after #' }
+        : { type: 'get', target: Number(number), path };
+    }
+    case 'voice': {
+      const [community, channel] = rest
+        .trim()
+        .split(/\s+/)
+        .filter((word) => word !== '');
+      return { type: 'voice', community, channel, isOff: community === 'off' && channel === undefined };
     }
     case 'who':
     case 'rooms':

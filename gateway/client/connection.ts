@@ -101,6 +101,13 @@ export class Connection {
     this.attempt();
   }
 
+  /** The node that is in use or tried, and a token for it; undefined while there is none. */
+  async access(): Promise<{ readonly url: string; readonly token: string } | undefined> {
+    const url = this.urls[this.urlIndex];
+    if (url === undefined || this.options === undefined || this.current === 'idle' || this.current === 'closed') return undefined;
+    return { url, token: await this.askToken() };
+  }
+
   /** Ends the connection and stops trying. */
   stop(state: 'idle' | 'closed', reason: string, code?: ChatErrorCode): void {
     this.drop();

@@ -4,6 +4,7 @@
 import type { ServerEvents } from '../client-protocol.ts';
 
 export type ReadSignal = ServerEvents['read'];
+export type VoiceSignal = ServerEvents['voice'];
 export type HeadSignal = ServerEvents['room:head'];
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -22,4 +23,13 @@ export function toRead(payload: unknown): ReadSignal | undefined {
 export function toHead(payload: unknown): HeadSignal | undefined {
   const { room, head, n } = fieldsOf(payload);
   return typeof room === 'string' && isCount(head) && isCount(n) ? { room, head, n } : undefined;
+}
+
+export function toVoice(payload: unknown): VoiceSignal | undefined {
+  const { community, channels, complete } = fieldsOf(payload);
+  if (typeof community !== 'string' || typeof channels !== 'object' || channels === null || typeof complete !== 'boolean') return undefined;
+  const sound = Object.entries(channels).filter(
+    (pair): pair is [string, string[]] => Array.isArray(pair[1]) && pair[1].every((user) => typeof user === 'string'),
+  );
+  return { community, channels: Object.fromEntries(sound), complete };
 }

@@ -18,11 +18,11 @@ import { waitUntil } from '../support/store-processes.ts';
 import { type Shared, shared, signToken, startTestNode, stopNodes, type TestNode } from '../support/test-nodes.ts';
 
 /** A store of which a node that joined sees only what was there when it did: what comes later comes by the push alone. */
-function blindStore({ store, hub }: Shared): Shared {
+function blindStore({ store, ...others }: Shared): Shared {
   const { revocations } = store;
   let isFirst = true;
   return {
-    hub,
+    ...others,
     store: {
       ...store,
       revocations: {

@@ -8,6 +8,8 @@ import jwt from 'jsonwebtoken';
 import type { Config } from '../../config/schema.ts';
 import { systemClock } from '../../system/clock.ts';
 import type { SharedCache } from '../../system/cluster/shared-cache.ts';
+import type { FileStore } from '../../system/files/file-store.ts';
+import { MemoryFileStore } from '../../system/files/file-store-memory.ts';
 import { createLogger, type LogLevel } from '../../system/logger.ts';
 import { incarnationOf, type NodeOptions, type RunningNode, startNode } from '../../system/node.ts';
 import type { RoomStore } from '../../system/store/room-store.ts';
@@ -70,20 +72,22 @@ export interface TestNode extends RunningNode {
 export interface Shared {
   readonly store: RoomStore;
   readonly hub: ReturnType<typeof createMemoryWireHub>;
+  readonly files: FileStore;
 }
-export const shared = (store: RoomStore = openMemoryStore()): Shared => ({
-  store: { ...store, close: async () => {} },
-  hub: createMemoryWireHub(),
-});
+export function shared(store: RoomStore = openMemoryStore()): Shared {
+  const files: FileStore = new MemoryFileStore(systemClock);
+  files.close = async () => {};
+  return { store: { ...store, close: async () => {} }, hub: createMemoryWireHub(), files };
+}
 
 export async function startTestNode(
   overrides: Partial<Config> = {},
-  { store, hub }: Shared = shared(),
+  { store, hub, files }: Shared = shared(),
   cache?: SharedCache,
 ): Promise<TestNode> {
   const config = { nodeId: `test-${running.size + 1}`, drainDeadlineMs: 2_000, ...overrides };
   const incarnation = incarnationOf(testConfig(config));
-  const parts = { store, wire: hub.join(incarnation), sharedLog: true, ...(cache && { cache }) };
+  const parts = { store, files, wire: hub.join(incarnation), sharedLog: true, ...(cache && { cache }) };
   const { node, lines } = await startInProcess(config, { incarnation, parts, level: 'info' });
   return { ...node, lines };
 }
