@@ -1,11 +1,13 @@
 /**
- * Admission: who may knock, who may sit down, how fast whoever sits may ask; counted by node, by user and by address.
+ * Admission: who may knock, who may sit down, how fast whoever sits may ask; counted by node, by user and by address; commands and
+ * connections over all nodes where they share limits.
  *
  * Guarantees: a handshake over a bound is refused before its token is looked at, with a code and a time to come again; a seat
  * is given back once. Of two that are over a bound the one that came later is refused: who is connected stays.
  * Does not: know a socket or HTTP, or verify tokens.
  */
 import type { Clock } from '../system/clock.ts';
+import type { ClusterLimits, RateKind, SharedSeats } from '../system/cluster/cluster-limits.ts';
 import { type Refusal, refuse } from '../system/errors.ts';
 import type { AddressKey } from './client-address.ts';
 import { RateTable } from './rate-table.ts';
@@ -61,18 +63,27 @@ export class Admission {
   /** Handshakes in progress. */
   readonly #knocking = new Map<object, AddressKey>();
   readonly #knockingByAddress = new Counts();
+  readonly #sharedUsers: SharedSeats | undefined;
+  readonly #sharedAddresses: SharedSeats | undefined;
   readonly userCommands: RateTable;
   readonly #addressCommands: RateTable;
   readonly #handshakes: RateTable;
   readonly #badTokens: RateTable;
   #seats = 0;
 
-  constructor(config: AdmissionConfig, clock: Pick<Clock, 'nowMs'>) {
+  /** `limits`: those of all nodes together, where there are others. */
+  constructor(config: AdmissionConfig, clock: Pick<Clock, 'nowMs'>, limits?: ClusterLimits) {
     this.#config = config;
-    const table = (perSecondMax: number, burstMax: number) =>
-      new RateTable({ perSecondMax, burstMax, keysMax: config.connectionsMax + keysBeside }, clock);
-    this.userCommands = table(config.userCommandsPerSecondMax, config.userCommandsBurstMax);
-    this.#addressCommands = table(config.addressCommandsPerSecondMax, config.addressCommandsBurstMax);
+    const table = (perSecondMax: number, burstMax: number, kind?: RateKind) =>
+      new RateTable(
+        { perSecondMax, burstMax, keysMax: config.connectionsMax + keysBeside },
+        clock,
+        kind && limits?.rate(kind, { perSecondMax, burstMax }),
+      );
+    this.#sharedUsers = limits?.seats('user-connections');
+    this.#sharedAddresses = limits?.seats('address-connections');
+    this.userCommands = table(config.userCommandsPerSecondMax, config.userCommandsBurstMax, 'user-commands');
+    this.#addressCommands = table(config.addressCommandsPerSecondMax, config.addressCommandsBurstMax, 'address-commands');
     this.#handshakes = table(config.addressHandshakesPerSecondMax, config.addressHandshakesBurstMax);
     this.#badTokens = table(config.addressBadTokensPerSecondMax, config.addressBadTokensBurstMax);
   }
@@ -120,11 +131,14 @@ export class Admission {
   sit(user: string, address: AddressKey): Seat | Refusal {
     const { connectionsMax, userConnectionsMax, addressConnectionsMax } = this.#config;
     if (this.#seats >= connectionsMax) return tooMany('the node is full');
-    if (this.#users.of(user) >= userConnectionsMax) return tooMany(`you have ${userConnectionsMax} connections to this node; close one`);
-    if (this.#addresses.of(address) >= addressConnectionsMax) return tooMany('too many connections from your address');
+    if (isFull(this.#users.of(user), userConnectionsMax, this.#sharedUsers, user))
+      return tooMany(`you have ${userConnectionsMax} connections; close one`);
+    if (address !== undefined && isFull(this.#addresses.of(address), addressConnectionsMax, this.#sharedAddresses, address))
+      return tooMany('too many connections from your address');
     this.#seats += 1;
     this.#users.add(user);
     this.#addresses.add(address);
+    this.#tellSeats(user, address);
     return new TakenSeat(this, user, address);
   }
 
@@ -132,6 +146,12 @@ export class Admission {
     this.#seats -= 1;
     this.#users.remove(user);
     this.#addresses.remove(address);
+    this.#tellSeats(user, address);
+  }
+
+  #tellSeats(user: string, address: AddressKey): void {
+    this.#sharedUsers?.have(user, this.#users.of(user));
+    if (address !== undefined) this.#sharedAddresses?.have(address, this.#addresses.of(address));
   }
 
   isFlooded(user: string, address: AddressKey): boolean {
@@ -144,6 +164,14 @@ export class Admission {
     const waitMs = address === undefined ? undefined : this.#addressCommands.take(address);
     return waitMs === undefined ? undefined : refuse('RATE_LIMITED', 'too many commands from your address', waitMs);
   }
+}
+
+/** Here, or with what other nodes are known to have. */
+function isFull(here: number, max: number, shared: SharedSeats | undefined, key: string): boolean {
+  if (here >= max) return true;
+  if (shared === undefined || here + shared.others(key) < max) return false;
+  shared.askAgain(key);
+  return true;
 }
 
 /** Methods, not closures: there is one of these for every connection. */

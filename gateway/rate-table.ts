@@ -4,9 +4,11 @@
  * Guarantees: memory is bounded: a key at rest is forgotten as soon as its burst is full again, which is the same as being
  * new; beyond `keysMax` the key that was not seen for the longest time is forgotten and would begin with a full burst. Whoever
  * has more keys than that (addresses, users with valid tokens) gets more than one key's rate: the node's own bounds remain.
+ * Where nodes share the rate, it is this node's first and then what all have left together.
  * Does not: know what is counted.
  */
 import type { Clock } from '../system/clock.ts';
+import type { SharedRate } from '../system/cluster/cluster-limits.ts';
 import { RateLimit, sharedFloodBursts } from './rate-limit.ts';
 
 export interface RateTableSettings {
@@ -23,12 +25,14 @@ const restingLookedAt = 2;
 export class RateTable {
   readonly #settings: RateTableSettings;
   readonly #clock: Pick<Clock, 'nowMs'>;
+  readonly #shared: SharedRate | undefined;
   /** Seen last comes last. */
   readonly #rates = new Map<string, RateLimit>();
 
-  constructor(settings: RateTableSettings, clock: Pick<Clock, 'nowMs'>) {
+  constructor(settings: RateTableSettings, clock: Pick<Clock, 'nowMs'>, shared?: SharedRate) {
     this.#settings = settings;
     this.#clock = clock;
+    this.#shared = shared;
   }
 
   get size(): number {
@@ -44,7 +48,7 @@ export class RateTable {
     const verdict = rate.take(sharedFloodBursts);
     this.#forgetResting();
     if (this.#rates.size > keysMax) this.#rates.delete(this.#rates.keys().next().value as string);
-    if (verdict.type === 'passed') return undefined;
+    if (verdict.type === 'passed') return this.#shared?.take(key);
     return verdict.type === 'flood' ? floodRetryAfterMs : verdict.retryAfterMs;
   }
 

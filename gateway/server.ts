@@ -9,6 +9,7 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket as TcpSocket } from 'node:net';
 import { reconnectInMs } from '../actors/drain-spread.ts';
 import type { Clock } from '../system/clock.ts';
+import type { ClusterLimits } from '../system/cluster/cluster-limits.ts';
 import { type Refusal, refuse } from '../system/errors.ts';
 import type { Supervision } from '../system/supervision.ts';
 import { Admission, type AdmissionConfig } from './admission.ts';
@@ -44,6 +45,8 @@ export interface GatewayConfig extends AdmissionConfig {
 export interface GatewayOptions extends Omit<HttpOptions, 'originRule' | 'userCommands' | 'admission' | 'addressOf'> {
   readonly config: GatewayConfig;
   readonly openSession: OpenSession;
+  /** Of all nodes together; without them this node's alone. */
+  readonly limits?: ClusterLimits | undefined;
   readonly supervision: Pick<Supervision, 'emit'>;
   readonly clock: Clock;
 }
@@ -75,7 +78,7 @@ const cutBytesMin = 2_000_000;
 export async function startGatewayServer(options: GatewayOptions): Promise<GatewayServer> {
   const { config, clock, log } = options;
   const originRule: OriginRule = { origins: config.origins, allowLoopback: options.devTokens !== undefined };
-  const admission = new Admission(config, clock);
+  const admission = new Admission(config, clock, options.limits);
   const addressOf = createAddressRule(config.trustedProxies);
   const { app, server } = await createHttpApp({ ...options, originRule, admission, addressOf, userCommands: admission.userCommands });
   const tally = newOutboxTally();

@@ -23,6 +23,7 @@ import { bodyBytesMax, headerBytesMax } from '../gateway/http.ts';
 import { depthMax, valuesMax } from '../gateway/payload-guard.ts';
 import { packetBytesMax } from '../gateway/server.ts';
 import { asksInFlightMax } from './ask.ts';
+import { sharedKeysMax } from './cluster/cluster-limits.ts';
 import { nodesMax } from './cluster/cluster-view-redis.ts';
 import { questionBytesMax, questionsMax, waitingBytesMax } from './cluster/node-link.ts';
 import { acceptedMax } from './cluster/node-link-tcp.ts';
@@ -160,12 +161,12 @@ export const bounds = {
     seenIn: 'playhouse_commands_total',
   },
   'Commands of one user': {
-    bound: `${setting('userCommandsPerSecondMax')} a second, ${setting('userCommandsBurstMax')} at once, over all connections and HTTP`,
+    bound: `${setting('userCommandsPerSecondMax')} a second, ${setting('userCommandsBurstMax')} at once, over all connections and HTTP; over all nodes with Redis`,
     whenFull: 'RATE_LIMITED; over HTTP 429; far over it, `closing FLOOD` for connections that go on',
     seenIn: 'playhouse_commands_total',
   },
   'Commands from one address': {
-    bound: `${setting('addressCommandsPerSecondMax')} a second, ${setting('addressCommandsBurstMax')} at once`,
+    bound: `${setting('addressCommandsPerSecondMax')} a second, ${setting('addressCommandsBurstMax')} at once; over all nodes with Redis`,
     whenFull: 'RATE_LIMITED; far over it, `closing FLOOD` for connections that go on',
     seenIn: 'playhouse_commands_total',
   },
@@ -183,16 +184,20 @@ export const bounds = {
     bound: `${setting('connectionsMax')} and ${keysBeside.toLocaleString('en')} more, for each rate`,
     whenFull: 'who was not seen for the longest is forgotten and begins with a full burst',
   },
+  'Users and addresses counted over all nodes': {
+    bound: `${count(sharedKeysMax, 'users')}, as many addresses, for each limit`,
+    whenFull: 'further ones are counted by each node alone',
+  },
   'Rooms open on one connection': { bound: setting('roomsPerSocketMax'), whenFull: 'BUSY', seenIn: 'playhouse_readers' },
   'Rooms awake': { bound: setting('roomsActiveMax'), whenFull: 'BUSY; idle ones are asked to go', seenIn: 'playhouse_rooms_active' },
   Connections: { bound: setting('connectionsMax'), whenFull: 'TOO_MANY_CONNECTIONS', seenIn: 'playhouse_connections' },
   'Connections of one user': {
-    bound: setting('userConnectionsMax'),
+    bound: `${setting('userConnectionsMax')}; over all nodes with Redis`,
     whenFull: 'TOO_MANY_CONNECTIONS for the later one',
     seenIn: 'playhouse_connects_total',
   },
   'Connections from one address': {
-    bound: setting('addressConnectionsMax'),
+    bound: `${setting('addressConnectionsMax')}; over all nodes with Redis`,
     whenFull: 'TOO_MANY_CONNECTIONS for the later one',
     seenIn: 'playhouse_connects_total',
   },

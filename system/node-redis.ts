@@ -7,6 +7,8 @@
 import { hostname } from 'node:os';
 import type { Config } from '../config/schema.ts';
 import type { Clock } from './clock.ts';
+import type { ClusterLimits } from './cluster/cluster-limits.ts';
+import { createRedisClusterLimits } from './cluster/cluster-limits-redis.ts';
 import type { ClusterView } from './cluster/cluster-view.ts';
 import { createMemoryClusterHub } from './cluster/cluster-view-memory.ts';
 import { createRedisClusterView } from './cluster/cluster-view-redis.ts';
@@ -43,6 +45,8 @@ export interface NodeRedis {
   readonly cache: SharedCache;
   /** Tells other nodes of revocations at once. undefined: they are found in the store. */
   readonly revocations: RevocationPush | undefined;
+  /** Limits over all nodes. undefined: this node's alone. */
+  readonly limits: ClusterLimits | undefined;
   /** For the start banner. */
   readonly description: string;
   /** Takes this node out of what others see, within a second or two. Never rejects. Idempotent. */
@@ -76,6 +80,7 @@ export async function openNodeRedis(config: NodeRedisConfig, deps: NodeRedisDeps
   const view = side ? createRedisClusterView(side) : createMemoryClusterHub().join();
   view.announce({ node: nodeId as NodeId, incarnation, address: undefined });
   const cache = side ? createRedisSharedCache(side) : createMemoryCacheHub(clock).join();
+  const limits = side && createRedisClusterLimits({ ...side, incarnation });
   if (side) {
     health.add('redis', () => side.redis.health());
     health.add('cluster', () => view.health());
@@ -85,10 +90,11 @@ export async function openNodeRedis(config: NodeRedisConfig, deps: NodeRedisDeps
   return {
     view,
     cache,
+    limits,
     revocations: side && createRedisRevocationPush(side),
     description: side ? `Redis at ${side.redis.description}` : 'this node alone',
     async close() {
-      await cache.close();
+      await Promise.all([cache.close(), limits?.close()]);
       await view.close();
       // Last: the next node of this id may start as soon as it is given back.
       await claim?.release();

@@ -170,6 +170,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       openSession: (identity, sink) => guardian.gateway.openSession(identity, sink),
       supervision: system.supervision,
       verifier,
+      limits: shared.limits,
       ...(devTokens && { devTokens }),
       routes(app, { userCommands }) {
         addRevocations(app, { verifier, revocations, log });

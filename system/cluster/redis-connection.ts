@@ -29,7 +29,10 @@ const retryMaxMs = 1_000;
 const pingEveryMs = 2_000;
 
 /** What `call` may use. Only what may be carried out twice, or not at all, without harm. */
-export type RedisCommands = Pick<Redis, 'get' | 'set' | 'del' | 'unlink' | 'publish' | 'ping' | 'scan' | 'hscan' | 'hgetall' | 'smembers'>;
+export type RedisCommands = Pick<
+  Redis,
+  'get' | 'set' | 'del' | 'unlink' | 'publish' | 'ping' | 'exists' | 'scan' | 'hscan' | 'hgetall' | 'smembers'
+>;
 
 /** A script and its name in Redis. Made once. */
 export interface RedisScript {

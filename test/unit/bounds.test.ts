@@ -90,6 +90,10 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
   ],
   'Connections of one user': ['unit/admission.test.ts', 'bounds connections of a user and of an address, refuses the later one'],
   'Connections from one address': ['unit/admission.test.ts', 'bounds connections of a user and of an address, refuses the later one'],
+  'Users and addresses counted over all nodes': [
+    'unit/cluster-rate-state.test.ts',
+    'holds so many keys, lets others pass uncounted, and forgets those that are full again',
+  ],
   'Rooms open on one connection': [
     'unit/room-actor.test.ts',
     'opens no more rooms on a connection than configured; failed opens do not count',
