@@ -125,14 +125,15 @@ export const limitSettings = {
     unit: 'connections',
     min: 1,
     max: 1_000_000,
-    description: 'Most connections of one user to this node. Above: TOO_MANY_CONNECTIONS for the one that came later.',
+    description:
+      'Most connections of one user, to this node or, with Redis, to all nodes. Above: TOO_MANY_CONNECTIONS for the one that came later.',
   }),
   userCommandsPerSecondMax: integer({
     default: 200,
     unit: 'commands per second',
     min: 1,
     max: 10_000_000,
-    description: 'Commands one user may send for long, over all connections and HTTP. Above: RATE_LIMITED.',
+    description: 'Commands one user may send for long, over all connections and HTTP, and with Redis over all nodes. Above: RATE_LIMITED.',
   }),
   userCommandsBurstMax: integer({
     default: 400,
@@ -147,14 +148,14 @@ export const limitSettings = {
     min: 1,
     max: 1_000_000,
     description:
-      'Most connections from one address. Above: TOO_MANY_CONNECTIONS. As for all limits by address, loopback and trusted proxies are free of it, and a /64 of IPv6 is one address.',
+      'Most connections from one address, with Redis to all nodes. Above: TOO_MANY_CONNECTIONS. As for all limits by address, loopback and trusted proxies are free of it, and a /64 of IPv6 is one address.',
   }),
   addressCommandsPerSecondMax: integer({
     default: 2_000,
     unit: 'commands per second',
     min: 1,
     max: 10_000_000,
-    description: 'Commands that may come from one address for long. Above: RATE_LIMITED.',
+    description: 'Commands that may come from one address for long, with Redis to all nodes. Above: RATE_LIMITED.',
   }),
   addressCommandsBurstMax: integer({
     default: 4_000,
