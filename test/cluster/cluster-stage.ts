@@ -32,6 +32,9 @@ export interface StageOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** For whoever wants to see a story without something: CLUSTER_WITHOUT=kafka,link. */
+const leftOut = (process.env['CLUSTER_WITHOUT'] ?? '').split(',');
+
 const secret = (): string => newId() + newId();
 
 export class ClusterStage {
@@ -49,7 +52,8 @@ export class ClusterStage {
     this.dir = parts.dir;
   }
 
-  static async start({ nodes: count, without = [], mongoUrl = servers.mongo, env = {} }: StageOptions): Promise<ClusterStage> {
+  static async start({ nodes: count, mongoUrl = servers.mongo, env = {}, ...options }: StageOptions): Promise<ClusterStage> {
+    const without: readonly string[] = [...(options.without ?? []), ...leftOut];
     const dir = mkdtempSync(join(tmpdir(), 'playhouse-cluster-'));
     const name = `cluster-${newId().slice(0, 12)}`;
     const database = await connectMongo({ url: mongoUrl, database: name, clock: systemClock });
