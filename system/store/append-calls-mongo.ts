@@ -21,6 +21,8 @@ const roomsPerCallMax = 64;
 /** Waiting beyond this are answered unknown: the callers, a room each, try again. */
 const waitingMax = 20_000;
 const duplicateKey = 11_000;
+/** Another transaction holds the number at this moment; this one was rolled back. */
+const writeConflict = 112;
 
 interface Waiting {
   readonly room: RoomId;
@@ -28,8 +30,11 @@ interface Waiting {
   readonly settle: (outcome: AppendOutcome) => void;
 }
 
+class LostNumber extends Error {}
+
 interface BulkError {
   readonly code?: number;
+  readonly errorLabels?: readonly string[];
   readonly writeErrors?: readonly { readonly index: number; readonly code: number }[];
   readonly insertedCount?: number;
   readonly result?: { readonly insertedCount?: number; getWriteConcernError?(): unknown };
@@ -114,6 +119,7 @@ export class AppendCalls {
         });
       return group.map(() => ({ type: 'appended' }));
     } catch (cause) {
+      if (cause instanceof LostNumber) return [{ type: 'conflict' }];
       return group.map((_append, index) => outcomeOf(cause as BulkError, group.length, index));
     }
   }
@@ -133,6 +139,9 @@ export class AppendCalls {
       await session.commitTransaction();
     } catch (cause) {
       if (session.inTransaction()) await session.abortTransaction().catch(() => {});
+      const { code, errorLabels } = cause as BulkError;
+      const isLost = code === writeConflict && errorLabels?.includes('TransientTransactionError') === true;
+      if (isLost) throw new LostNumber();
       throw cause;
     } finally {
       await session.endSession();

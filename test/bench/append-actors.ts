@@ -9,13 +9,14 @@ import { createFrameEncoder } from '../../gateway/frame-encoder.ts';
 import { callbackRef, createActorSystem } from '../../system/actor.ts';
 import { systemClock } from '../../system/clock.ts';
 import { createMemoryDirectory } from '../../system/directory/directory-memory.ts';
+import type { RoomStore } from '../../system/store/room-store.ts';
 import { type AppendRun, createRooms, type DriveRequest, drive, messagesIn } from './append-drive.ts';
 import { textOf } from './message-text.ts';
-import { openStore, quietLog } from './open-store.ts';
+import { quietLog } from './open-store.ts';
 import { cidOf, roomOf, roomSettings, userOf } from './sample-entries.ts';
 
-export async function runActors(request: DriveRequest): Promise<AppendRun> {
-  const store = await openStore(request.dir);
+/** `sharedLog`: as on a store that other nodes write to as well. Closes the store. */
+export async function runActors(store: RoomStore, request: DriveRequest, sharedLog = false): Promise<AppendRun> {
   await createRooms(store.log, request);
   const system = createActorSystem({ clock: systemClock, log: quietLog });
   const rooms = spawnRooms(system.root, {
@@ -33,7 +34,7 @@ export async function runActors(request: DriveRequest): Promise<AppendRun> {
     directory: createMemoryDirectory(),
     encoder: createFrameEncoder(),
     clock: systemClock,
-    settings: roomSettings,
+    settings: { ...roomSettings, sharedLog },
     roomIdleMs: 60_000,
     gatherMs: () => 0,
     tally: new RoomTally(),

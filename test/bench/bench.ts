@@ -44,3 +44,6 @@ export interface Bench {
   /** Rejects when it could not be run, or when what was delivered or stored is not what was expected. */
   readonly run: (options: BenchOptions) => Promise<BenchResult>;
 }
+
+/** It needs what this machine does not have. No failure; named in the output. */
+export class BenchSkipped extends Error {}

@@ -7,13 +7,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { runAppend } from './append.ts';
 import { p99MsMax } from './arm-run.ts';
-import type { Bench } from './bench.ts';
+import { type Bench, BenchSkipped } from './bench.ts';
 import { hotShape, runCool, runHot } from './capacity.ts';
 import { chartSvg } from './chart.ts';
 import { type Report, renderComparison } from './compare.ts';
 import { runForeign } from './foreign.ts';
 import { runHalf } from './half.ts';
 import { aboutMachine, busyShareMax, type Machine } from './machine.ts';
+import { runMongo } from './mongo.ts';
 import { runList, runOpen } from './open-list.ts';
 import { type CommandLine, parseCommandLine, UsageError } from './options.ts';
 import { profileServers } from './processes.ts';
@@ -35,6 +36,7 @@ const benches: readonly Bench[] = [
   { name: 'turns', summary: 'one room in a busy event loop, beside a bare nact actor', run: runTurns },
   { name: 'foreign', summary: 'a record from Kafka of a room that nobody reads here, beside parsing it', run: runForeign },
   { name: 'append', summary: 'durable messages a second, as a share of raw LevelDB', run: runAppend },
+  { name: 'mongo', summary: 'appends to MongoDB, as a share of raw insertMany', run: runMongo },
   { name: 'list', summary: 'room:list of a user with 500 rooms, cold', run: runList },
   { name: 'open', summary: 'room:open of a room with 1,000,000 entries, cold', run: runOpen },
 ];
@@ -89,6 +91,10 @@ async function runAll(chosen: readonly Bench[], { options }: CommandLine, machin
       results.push(result);
       console.log(`\n${renderResult(result)}\n`);
     } catch (error) {
+      if (error instanceof BenchSkipped) {
+        console.error(`\n${name} SKIPPED: ${error.message}\n`);
+        continue;
+      }
       failures.push(name);
       console.error(`\n${name} FAILED: ${error instanceof Error ? error.message : String(error)}\n`);
     }

@@ -4,6 +4,7 @@
 import { dispatch, spawn, start, stop } from 'nact';
 import { runActors } from './append-actors.ts';
 import { answerCalls } from './calls.ts';
+import { openStore } from './open-store.ts';
 
 export interface TurnsRequest {
   readonly dir: string;
@@ -50,7 +51,7 @@ function burn(turnMs: number): { readonly turns: () => number; end(): void } {
 
 async function storedByRoom({ dir, senders, durationMs }: TurnsRequest, turns: () => number) {
   const [startMs, turnsBefore] = [performance.now(), turns()];
-  const { perSecond, acked, stored } = await runActors({ dir, rooms: 1, senders, warmUpMs, durationMs });
+  const { perSecond, acked, stored } = await runActors(await openStore(dir), { dir, rooms: 1, senders, warmUpMs, durationMs });
   if (acked !== stored) throw new Error(`${acked} acknowledged, ${stored} stored`);
   return { roomPerSecond: perSecond, turnsPerSecond: ((turns() - turnsBefore) * 1_000) / (performance.now() - startMs) };
 }

@@ -7,10 +7,10 @@ import type { Socket } from 'socket.io-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ChatClient } from '../../gateway/client/chat-client.ts';
 import { ask, client, closeClients, connected, type WireReply } from '../support/gateway-client.ts';
+import { OwnMongo } from '../support/own-mongo.ts';
 import { waitUntil } from '../support/store-processes.ts';
 import { ClusterStage, servers } from './cluster-stage.ts';
 import { Crowd } from './crowd.ts';
-import { OwnMongo } from './own-mongo.ts';
 import { isFull, realTexts, tell, verdict, withinMs } from './story.ts';
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

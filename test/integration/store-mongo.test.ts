@@ -8,7 +8,7 @@ import mongoose, { type mongo } from 'mongoose';
 import { afterAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../system/clock.ts';
 import { newId } from '../../system/ids.ts';
-import { type Entry, emptyHead } from '../../system/store/entry.ts';
+import { type Entry, emptyHead, headAfter } from '../../system/store/entry.ts';
 import { connectMongo, type MongoDatabase, migrateMongo, openMongo } from '../../system/store/mongo-database.ts';
 import { collectionNames } from '../../system/store/mongo-indexes.ts';
 import type { RoomStore } from '../../system/store/room-store.ts';
@@ -156,6 +156,26 @@ describe.skipIf(url === '')('the MongoDB store (needs PLAYHOUSE_TEST_MONGO_URL: 
       expect(await other.log.append(id, 2, [third])).toEqual({ type: 'conflict' });
       expect(await other.log.append(id, 1, [second])).toEqual({ type: 'appended' });
       expect(seqs(await store.log.read(id, { after: 0, limit: 9 }))).toEqual([1, 2]);
+    } finally {
+      await Promise.all([store.close(), other.close()]);
+    }
+  });
+
+  it('tells a delete that meets another one of its loss, not that nothing is known', async () => {
+    const store = await stores.open();
+    const other = (await stores.reopen?.(store)) as RoomStore;
+    try {
+      for (let round = 0; round < 10; round += 1) {
+        const id = freshRoom();
+        const first = entriesAfter(emptyHead, [{}]);
+        await store.log.append(id, 0, first);
+        await other.log.heads([id]);
+        const head = headAfter(first[0] as Entry);
+        const outcomes = await Promise.all(
+          [store, other].map(({ log }) => log.append(id, 1, entriesAfter(head, [{ kind: 'delete', target: 1 }]))),
+        );
+        expect(outcomes.map(({ type }) => type).sort()).toEqual(['appended', 'conflict']);
+      }
     } finally {
       await Promise.all([store.close(), other.close()]);
     }

@@ -1,5 +1,6 @@
 /**
- * A process that owns an embedded store: it writes until it is killed, or tells what is stored. Started by the crash tests.
+ * A process with an embedded store, or one on a MongoDB that others write to as well: it writes until it is killed, or tells what is
+ * stored. Started by the crash tests. `dir`: a folder, or a mongodb:// URL that names its database.
  *
  *   node store-writer-child.js write <dir> <run> <rooms>   one line per acknowledged entry: room seq by cid
  *   node store-writer-child.js dump <dir> <rooms>          one line per stored entry: room seq by cid
@@ -12,10 +13,13 @@ import { systemClock } from '../../system/clock.ts';
 import { type Entry, headAfter } from '../../system/store/entry.ts';
 import type { RoomLog } from '../../system/store/room-log.ts';
 import { openEmbeddedStore } from '../../system/store/room-store-embedded.ts';
+import { openMongoStore } from '../../system/store/room-store-mongo.ts';
 import { silentLog } from './embedded-stores.ts';
 import { type Draft, entriesAfter, room } from './entries.ts';
 
 const [mode = '', dir = '', ...rest] = process.argv.slice(2);
+
+const isShared = dir.startsWith('mongodb://');
 
 const say = (text: string): void => {
   writeSync(1, text);
@@ -42,7 +46,15 @@ async function writeForEver(log: RoomLog, id: string, by: string, run: string): 
     if (outcome.type === 'appended') {
       say(lines(id, entries));
       sent += entries.length;
-    } else if (outcome.type !== 'conflict') throw new Error(`unexpected: ${outcome.type}`, { cause: outcome });
+    } else if (outcome.type === 'conflict' || (outcome.type === 'unknown' && isShared)) {
+      // On MongoDB those before the one that was taken may be in; what is unknown is looked up.
+      const stored = await log.byCid(
+        room(id),
+        entries.map((entry) => ({ by: entry.by, cid: entry.cid })),
+      );
+      say(lines(id, stored));
+      sent += stored.length;
+    } else throw new Error(`unexpected: ${outcome.type}`, { cause: outcome });
   }
 }
 
@@ -58,7 +70,8 @@ async function dump(log: RoomLog, id: string): Promise<void> {
 }
 
 try {
-  const store = await openEmbeddedStore({ dir, clock: systemClock, log: silentLog });
+  const options = { clock: systemClock, log: silentLog };
+  const store = await (isShared ? openMongoStore({ url: dir, ...options }) : openEmbeddedStore({ dir, ...options }));
   if (mode === 'write') {
     const [run = '', rooms = '0'] = rest;
     say('open\n');
