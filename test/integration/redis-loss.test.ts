@@ -2,11 +2,11 @@
  * Redis is an accelerator: whatever becomes of it, two nodes go on acknowledging and delivering as before, say in /readyz that they are
  * degraded and not down, and find back by themselves. Figures with and without the fault are taken in the same run.
  */
-import { createServer, connect as dial, type Server, type Socket as TcpSocket } from 'node:net';
 import type { Socket } from 'socket.io-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import { redisKeys } from '../../system/cluster/redis-keys.ts';
 import { ask, client, closeClients, connected } from '../support/gateway-client.ts';
+import { startHole } from '../support/redis-hole.ts';
 import { clusterSecret, newPrefix, type RedisServer, redisNeeded, redisUrl, startRedis } from '../support/redis-server.ts';
 import { waitUntil } from '../support/store-processes.ts';
 import { noRates } from '../support/test-config.ts';
@@ -24,32 +24,6 @@ interface Readiness {
   readonly parts: Readonly<Record<string, string>>;
 }
 const readiness = async (node: TestNode): Promise<Readiness> => (await (await fetch(`${node.url}/readyz`)).json()) as Readiness;
-
-/** Between the nodes and their Redis: it can hold everything back without closing anything, in both directions. */
-async function startHole(port: number): Promise<{ readonly port: number; holds: boolean; close(): void }> {
-  const sockets = new Set<TcpSocket>();
-  const hole = { port: 0, holds: false, close: () => {} };
-  const server: Server = createServer((near) => {
-    const far = dial(port, '127.0.0.1');
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(from);
-      from.on('data', (data) => void (hole.holds || to.write(data)));
-      from.on('close', () => to.destroy());
-      from.on('error', () => {});
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return Object.assign(hole, {
-    port: (server.address() as { readonly port: number }).port,
-    close() {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  });
-}
 
 describe.skipIf(redisUrl === '')(`chat while Redis fails (${redisNeeded})`, () => {
   const servers: RedisServer[] = [];
