@@ -28,6 +28,7 @@ function banner(config: Config, node: RunningNode): string {
     `  files     ${node.description.files}`,
     `  wire      ${node.description.wire}`,
     `  presence  ${node.description.presence}`,
+    ...(config.redisUrl === undefined ? [] : [`  others    ${node.description.others}`]),
     `  tokens    ${tokens}`,
     '',
     ...next,

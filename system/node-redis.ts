@@ -92,7 +92,7 @@ export async function openNodeRedis(config: NodeRedisConfig, deps: NodeRedisDeps
     cache,
     limits,
     revocations: side && createRedisRevocationPush(side),
-    description: side ? `Redis at ${side.redis.description}` : 'this node alone',
+    description: side ? `found by Redis at ${side.redis.description}` : 'this node alone',
     async close() {
       await Promise.all([cache.close(), limits?.close()]);
       await view.close();

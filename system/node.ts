@@ -66,7 +66,7 @@ export interface RunningNode {
   readonly url: string;
   readonly incarnation: Incarnation;
   /** What it runs on, for the start banner. */
-  readonly description: { readonly store: string; readonly files: string; readonly wire: string; readonly presence: string };
+  readonly description: Readonly<Record<'store' | 'files' | 'wire' | 'presence' | 'others', string>>;
   /** Stops in order; resolves to whether every step finished in time. Idempotent. */
   stop(): Promise<boolean>;
 }
@@ -205,7 +205,13 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     return {
       url: server.url,
       incarnation,
-      description: { store: store.description, files: files.description, wire: wire.description, presence: state.description },
+      description: {
+        store: store.description,
+        files: files.description,
+        wire: wire.description,
+        presence: state.description,
+        others: shared.description,
+      },
       stop: () => {
         stopping ??= lifecycle.stop(steps);
         return stopping;
