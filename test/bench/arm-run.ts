@@ -16,7 +16,7 @@ import { spreadOf } from './stats.ts';
 export const p99MsMax = 100;
 
 /** Rooms, who talks in them, and who only listens (see LoadGuests). */
-export type TalkShape = Pick<TalkSetup, 'rooms' | 'membersPerRoom' | 'guestsPerRoom' | 'textTimes'>;
+export type TalkShape = Pick<TalkSetup, 'rooms' | 'membersPerRoom' | 'guestsPerRoom' | 'textTimes' | 'prefix' | 'onlyFirstTalks'>;
 
 export interface Step extends TalkStep {
   /** Nothing refused, p99 within its bound. */
@@ -24,9 +24,13 @@ export interface Step extends TalkStep {
   readonly serverMicrosPerDelivery: number | undefined;
 }
 
-export interface ArmRun {
-  readonly server: Arm;
+export interface TalkRun {
+  readonly server: { readonly process: Pick<BenchProcess, 'cpuSeconds'> };
   readonly load: BenchProcess;
+}
+
+export interface ArmRun extends TalkRun {
+  readonly server: Arm;
   /** For setting up other loads in the same load process. */
   readonly target: Pick<TalkSetup, 'arm' | 'port' | 'secret'>;
 }
@@ -56,7 +60,7 @@ export function startTalk({ load, target }: ArmRun, shape: TalkShape): Promise<v
   return load.call<void>('talkSetup', { ...target, ...shape } satisfies TalkSetup);
 }
 
-export async function talk({ server, load }: ArmRun, messagesPerSecond: number, durationMs: number): Promise<Step> {
+export async function talk({ server, load }: TalkRun, messagesPerSecond: number, durationMs: number): Promise<Step> {
   const cpuBefore = server.process.cpuSeconds();
   const found = await load.call<TalkStep>('talkStep', { messagesPerSecond, durationMs });
   const cpuAfter = server.process.cpuSeconds();

@@ -26,6 +26,8 @@ export interface BenchOptions {
   readonly stallMs: number;
   readonly stormClients: number;
   readonly turnsMs: number;
+  /** Each of the three loads of `cluster`. */
+  readonly clusterMs: number;
   /** For data. On the disk that is to be measured: a folder in memory would make fsync free. */
   readonly folder: string;
   readonly progress: (line: string) => void;

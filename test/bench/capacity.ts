@@ -4,7 +4,7 @@
  * Method: see README.md. An arm's figure is the highest offered load at which everything acknowledged reached everybody, in order,
  * without a hole, with p99 ≤ 100 ms from when a message was due to each receiver.
  */
-import { type ArmRun, armsOf, bothRows, lineOf, type Step, startTalk, type TalkShape, talk, withArm } from './arm-run.ts';
+import { armsOf, bothRows, lineOf, type Step, startTalk, type TalkRun, type TalkShape, talk, withArm } from './arm-run.ts';
 import type { ArmName } from './arms.ts';
 import type { BenchOptions } from './bench.ts';
 import { pinning } from './processes.ts';
@@ -69,15 +69,18 @@ async function runCapacity(shape: CapacityShape, options: BenchOptions): Promise
   return resultOf(shape, rounds, points, options);
 }
 
+/** Nothing was wrong but late. */
+export class NeverHealthy extends Error {}
+
 /** Climbs from `start` messages a second. The members are there already. */
-export async function findCapacity(run: ArmRun, start: number, options: BenchOptions, onStep: (step: Step) => void): Promise<Found> {
+export async function findCapacity(run: TalkRun, start: number, options: BenchOptions, onStep: (step: Step) => void): Promise<Found> {
   await talk(run, start / 2, options.hotWarmUpMs); // Not counted: code gets compiled, buffers grow.
   const { best, firstUnhealthy } = await climb(start, options.rateFactor, leastRate, async (rate) => {
     const step = await talk(run, rate, options.hotStepMs);
     onStep(step);
     return step;
   });
-  if (!best) throw new Error(`not healthy even at ${leastRate} messages a second`);
+  if (!best) throw new NeverHealthy(`not healthy even at ${leastRate} messages a second`);
   return { best, limit: (firstUnhealthy?.loadCpuShare ?? 0) > loadFullShare ? 'load process' : 'server' };
 }
 

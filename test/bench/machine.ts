@@ -30,12 +30,21 @@ export async function aboutMachine(): Promise<Machine> {
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
     pinning,
-    busyShareBefore: 1 - (after.idle - before.idle) / Math.max(1, after.all - before.all),
+    busyShareBefore: busyShareOf(before, after),
     openFilesMax: openFilesMax(),
   };
 }
 
-function cpuTimes(): { idle: number; all: number } {
+export interface CpuTimes {
+  readonly idle: number;
+  readonly all: number;
+}
+
+/** Share of all cores that was in use between two readings, by whomever. */
+export const busyShareOf = (before: CpuTimes, after: CpuTimes): number =>
+  1 - (after.idle - before.idle) / Math.max(1, after.all - before.all);
+
+export function cpuTimes(): CpuTimes {
   const times = cpus().map((cpu) => cpu.times);
   const idle = times.reduce((sum, time) => sum + time.idle, 0);
   return { idle, all: times.reduce((sum, { user, nice, sys, irq }) => sum + user + nice + sys + irq, idle) };

@@ -10,6 +10,7 @@ import { p99MsMax } from './arm-run.ts';
 import { type Bench, BenchSkipped } from './bench.ts';
 import { hotShape, runCool, runHot } from './capacity.ts';
 import { chartSvg } from './chart.ts';
+import { runCluster } from './cluster.ts';
 import { type Report, renderComparison } from './compare.ts';
 import { runForeign } from './foreign.ts';
 import { runHalf } from './half.ts';
@@ -35,6 +36,7 @@ const benches: readonly Bench[] = [
   { name: 'storm', summary: 'all clients come back at once', run: runStorm },
   { name: 'turns', summary: 'one room in a busy event loop, beside a bare nact actor', run: runTurns },
   { name: 'foreign', summary: 'a record from Kafka of a room that nobody reads here, beside parsing it', run: runForeign },
+  { name: 'cluster', summary: 'three nodes on real servers: messages across nodes, 1 -> 3 nodes, one room through all', run: runCluster },
   { name: 'append', summary: 'durable messages a second, as a share of raw LevelDB', run: runAppend },
   { name: 'mongo', summary: 'appends to MongoDB, as a share of raw insertMany', run: runMongo },
   { name: 'list', summary: 'room:list of a user with 500 rooms, cold', run: runList },

@@ -80,6 +80,7 @@ const fullSizes: Sizes = {
   stallMs: 60_000,
   stormClients: 2_000,
   turnsMs: 5_000,
+  clusterMs: 8_000,
 };
 const quickSizes: Sizes = {
   rateFactor: 2,
@@ -98,4 +99,5 @@ const quickSizes: Sizes = {
   stallMs: 20_000,
   stormClients: 1_000,
   turnsMs: 1_500,
+  clusterMs: 2_000,
 };

@@ -131,13 +131,7 @@ export class BenchProcess {
 
   /** Seconds of CPU used so far, all threads; undefined where /proc is missing. */
   cpuSeconds(): number | undefined {
-    try {
-      const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8');
-      const times = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return (Number(times[11]) + Number(times[12])) / 100;
-    } catch {
-      return undefined;
-    }
+    return cpuSecondsOf(this.#child.pid);
   }
 
   /** Memory of the process that is in RAM now; undefined where /proc is missing. */
@@ -162,6 +156,16 @@ export class BenchProcess {
     const killer = setTimeout(() => this.#child.kill('SIGKILL'), 20_000);
     await this.#ended;
     clearTimeout(killer);
+  }
+}
+
+export function cpuSecondsOf(pid: number | undefined): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const times = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(times[11]) + Number(times[12])) / 100;
+  } catch {
+    return undefined;
   }
 }
 

@@ -42,6 +42,12 @@ export class Latencies {
     else increment(this.#coarse, Math.min(5_900, Math.floor((latencyMs - 1_000) / 10)));
   }
 
+  addAll(other: Latencies): void {
+    this.#count += other.#count;
+    for (const [bin, count] of other.#fine.entries()) this.#fine[bin] = (this.#fine[bin] as number) + count;
+    for (const [bin, count] of other.#coarse.entries()) this.#coarse[bin] = (this.#coarse[bin] as number) + count;
+  }
+
   get count(): number {
     return this.#count;
   }

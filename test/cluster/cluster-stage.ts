@@ -11,11 +11,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import jwt from 'jsonwebtoken';
+import { Kafka, logLevel } from 'kafkajs';
 import { systemClock } from '../../system/clock.ts';
 import { newId } from '../../system/ids.ts';
 import { connectMongo, type MongoDatabase } from '../../system/store/mongo-database.ts';
 import { createIndexes } from '../../system/store/mongo-indexes.ts';
-import { freePort, NodeProcess } from '../support/node-process.ts';
+import { topicNames } from '../../system/wire/topics.ts';
+import { freePort, NodeProcess, programs } from '../support/node-process.ts';
 
 export const servers = {
   mongo: process.env['PLAYHOUSE_TEST_MONGO_URL'] ?? '',
@@ -43,13 +45,17 @@ export class ClusterStage {
   readonly stateServer: NodeProcess;
   readonly database: MongoDatabase;
   private readonly dir: string;
+  private readonly dropTopics: () => Promise<void>;
 
-  private constructor(parts: Pick<ClusterStage, 'urls' | 'nodes' | 'stateServer' | 'database'> & { readonly dir: string }) {
+  private constructor(
+    parts: Pick<ClusterStage, 'urls' | 'nodes' | 'stateServer' | 'database'> & { readonly dir: string; dropTopics(): Promise<void> },
+  ) {
     this.urls = parts.urls;
     this.nodes = parts.nodes;
     this.stateServer = parts.stateServer;
     this.database = parts.database;
     this.dir = parts.dir;
+    this.dropTopics = parts.dropTopics;
   }
 
   static async start({ nodes: count, mongoUrl = servers.mongo, env = {}, ...options }: StageOptions): Promise<ClusterStage> {
@@ -83,7 +89,8 @@ export class ClusterStage {
           CHAT_STATE_SERVER: `127.0.0.1:${statePort}`,
         }),
     );
-    const stage = new ClusterStage({ urls: ports.map((port) => `http://127.0.0.1:${port}`), nodes, stateServer, database, dir });
+    const urls = ports.map((port) => `http://127.0.0.1:${port}`);
+    const stage = new ClusterStage({ urls, nodes, stateServer, database, dir, dropTopics: () => dropTopics(shared) });
     try {
       await stateServer.start();
       // The first one makes the secret.
@@ -107,6 +114,7 @@ export class ClusterStage {
     await this.stateServer.kill('SIGKILL');
     await this.database.db.dropDatabase().catch(() => {});
     await this.database.close();
+    await this.dropTopics();
     rmSync(this.dir, { recursive: true, force: true });
   }
 
@@ -117,8 +125,24 @@ export class ClusterStage {
 }
 
 function createTopics(env: Readonly<Record<string, string>>): void {
-  const program = fileURLToPath(new URL('../../dist/system/topics.js', import.meta.url));
+  const program = fileURLToPath(new URL('topics.js', programs));
   if (!existsSync(program)) return;
   const { status, stderr } = spawnSync(process.execPath, [program], { env: { PATH: process.env['PATH'] ?? '', ...env }, encoding: 'utf8' });
   if (status !== 0) throw new Error(`the topics could not be made:\n${stderr}`);
+}
+
+async function dropTopics({
+  CHAT_KAFKA_BROKERS: brokers,
+  CHAT_KAFKA_TOPIC_PREFIX: prefix,
+}: Readonly<Record<string, string>>): Promise<void> {
+  if (brokers === undefined || prefix === undefined) return;
+  const admin = new Kafka({ clientId: 'stage', brokers: brokers.split(','), logLevel: logLevel.NOTHING }).admin();
+  try {
+    await admin.connect();
+    await admin.deleteTopics({ topics: topicNames.map((name) => prefix + name) });
+  } catch {
+    // The story took the broker away, or never made them.
+  } finally {
+    await admin.disconnect();
+  }
 }

@@ -10,8 +10,9 @@ import { createLogger } from '../../system/logger.ts';
 import { connectMongo, type MongoDatabase } from '../../system/store/mongo-database.ts';
 import { createIndexes } from '../../system/store/mongo-indexes.ts';
 import { openMongoStore } from '../../system/store/room-store-mongo.ts';
-import { eventsOf, joinAll, type Links, sawAll, sayMuch, startLinked } from '../support/linked-nodes.ts';
+import { joinAll, type Links, sawAll, sayMuch, startLinked } from '../support/linked-nodes.ts';
 import { clusterSecret } from '../support/node-links.ts';
+import { eventsOf } from '../support/room-events.ts';
 import { waitUntil } from '../support/store-processes.ts';
 import { startInProcess, stopNodes } from '../support/test-nodes.ts';
 

@@ -5,7 +5,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ChatClient } from '../../gateway/client/chat-client.ts';
 import { createMemoryNodeLinkHub } from '../../system/cluster/node-link-memory.ts';
-import { eventsOf, joinAll, type LinkedNode, type Links, sawAll, sayMuch, startLinked } from '../support/linked-nodes.ts';
+import { joinAll, type LinkedNode, type Links, sawAll, sayMuch, startLinked } from '../support/linked-nodes.ts';
+import { eventsOf } from '../support/room-events.ts';
 import { waitUntil } from '../support/store-processes.ts';
 import { stopNodes } from '../support/test-nodes.ts';
 

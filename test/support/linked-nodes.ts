@@ -121,16 +121,3 @@ export async function sawAll(writers: readonly Writer[], each: number): Promise<
     if (said.join() !== Array.from({ length: each }, (_, index) => index).join()) throw new Error(`order of ${name}: ${said.join(' ')}`);
   }
 }
-
-/** What the rooms of these nodes met, added up: the metric `playhouse_room_events_total`, and that of the links. */
-export async function eventsOf(nodes: readonly InProcess[]): Promise<Record<string, number>> {
-  const sums: Record<string, number> = {};
-  for (const { url } of nodes) {
-    const text = await (await fetch(`${url}/metrics`)).text();
-    for (const [, name, event, value] of text.matchAll(/^playhouse_(room_events|node_link_events)_total\{event="(\w+)"\} (\d+)$/gm)) {
-      const key = name === 'room_events' ? (event as string) : `link ${event}`;
-      sums[key] = (sums[key] ?? 0) + Number(value);
-    }
-  }
-  return sums;
-}

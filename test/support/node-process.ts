@@ -7,7 +7,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-const programs = new URL(import.meta.url.includes('/dist/') ? '../../system/' : '../../dist/system/', import.meta.url);
+/** Where what is run as a process is, for tests as they are and as they are compiled. */
+export const programs = new URL(import.meta.url.includes('/dist/') ? '../../system/' : '../../dist/system/', import.meta.url);
 const startMs = 20_000;
 
 /** Whatever is left dies with this process. One listener for all: each process of a long test would add one. */
