@@ -31,7 +31,10 @@ export function deepCopy<T>(value: T, known = new Map<object, unknown>()): T {
 }
 
 /** Counters decide nothing; these times only say how long a rest is, which the model takes to be any length. */
-const ignored = new Set(['counters', 'settings', 'out', 'unknownsInARow', 'appendStartedMs', 'roundTripMs', 'untilMs']);
+const idle = ['counters', 'settings', 'out', 'unknownsInARow', 'appendStartedMs', 'roundTripMs', 'untilMs'];
+/** By these names the parts of a machine know each other; it holds each of them itself, by another name. */
+const links = ['room', 'intake', 'forwarded'];
+const ignored = new Set([...idle, ...links]);
 const machinePrints = new WeakMap<object, string>();
 
 /** What tells two states apart. */

@@ -87,7 +87,7 @@ export const scenarios: readonly Scenario[] = [
  */
 export const fewLooks: Mutant = {
   name: 'few looks',
-  patch: { file: 'room-state.ts', find: 'const conflictLooksMax = 6;', replace: 'const conflictLooksMax = 1;' },
+  patch: { file: 'room-writer-state.ts', find: 'const conflictLooksMax = 6;', replace: 'const conflictLooksMax = 1;' },
 };
 
 export async function machineOf(mutant: Mutant): Promise<MachineClass> {

@@ -10,7 +10,9 @@ export interface Mutant {
   readonly name: string;
   readonly patch?: {
     readonly file:
-      | 'room-state.ts'
+      | 'room-writer-state.ts'
+      | 'room-intake-state.ts'
+      | 'room-forwarded-state.ts'
       | 'room-delivery.ts'
       | 'room-stream-state.ts'
       | 'room-cursors-state.ts'
@@ -26,7 +28,9 @@ export interface Mutant {
   readonly isOption?: true;
 }
 
-const state = (find: string, replace: string): Mutant['patch'] => ({ file: 'room-state.ts', find, replace });
+const writer = (find: string, replace: string): Mutant['patch'] => ({ file: 'room-writer-state.ts', find, replace });
+const intake = (find: string, replace: string): Mutant['patch'] => ({ file: 'room-intake-state.ts', find, replace });
+const forwarded = (find: string, replace: string): Mutant['patch'] => ({ file: 'room-forwarded-state.ts', find, replace });
 const delivery = (find: string, replace: string): Mutant['patch'] => ({ file: 'room-delivery.ts', find, replace });
 const stream = (find: string, replace: string): Mutant['patch'] => ({ file: 'room-stream-state.ts', find, replace });
 const cursors = (find: string, replace: string): Mutant['patch'] => ({ file: 'room-cursors-state.ts', find, replace });
@@ -42,7 +46,7 @@ const onConflict = "        return this.resolve(batch, 'conflict', 0);";
 const onUnknown =
   "        for (const waiting of batch) waiting.inDoubt = waiting.mustAppend = true;\n        return this.resolve(batch, 'unknown', 0);";
 const judge =
-  "    const judgement = this.fold.judge(command, (seq) => this.memory.fact(seq));\n    if (judgement.type === 'needs') return 'facts';";
+  "    const judgement = this.room.fold.judge(command, (seq) => this.room.memory.fact(seq));\n    if (judgement.type === 'needs') return 'facts';";
 const cursorOfOpen = '      cursor: canReplay ? since : this.stream.delivered,';
 
 /** Nothing is lost on the wire, nothing else tells heads. */
@@ -74,7 +78,7 @@ const wireAlone: FixedOptions = {
 
 const onReturned = '    this.returned.push(...commands);';
 const onForward = '    const commands = batch.commands.map(({ command }) => command);\n';
-const onAppend = "    this.out.push({ type: 'append', after: this.head.seq, entries });";
+const onAppend = "    this.room.out.push({ type: 'append', after: this.room.head.seq, entries });";
 
 /** Nodes that write to one room and forward. */
 const linked: FixedOptions = { nodes: 3, rooms: 1, clients: 4, link: true, hurry: 0.8, opsPerClient: 14, zombies: false };
@@ -87,25 +91,25 @@ export const mutants: readonly Mutant[] = [
   { name: 'no id index', fixed: { storeBug: 'no-id-index' }, isOption: true },
   patch(
     'head+1 on conflict',
-    state(
+    writer(
       onConflict,
-      "        this.head = { ...this.head, seq: this.head.seq + 1 };\n        this.pipeline = { step: 'idle' };\n        return this.requeue(batch);",
+      "        this.room.head = { ...this.room.head, seq: this.room.head.seq + 1 };\n        this.pipeline = { step: 'idle' };\n        return this.intake.requeue(batch);",
     ),
   ),
   patch(
     'ack on duplicate at once',
-    state(
+    writer(
       onConflict,
-      `        for (const [index, waiting] of batch.entries()) if (waiting.inDoubt) this.settle(waiting, entries[index] as Entry, false);\n${onConflict}`,
+      `        for (const [index, waiting] of batch.entries()) if (waiting.inDoubt) this.intake.settle(waiting, entries[index] as Entry, false);\n${onConflict}`,
     ),
   ),
   patch('no gap read', delivery('    if (isGapDue) this.catchUp(nowMs, appendHeadSeq, out);\n', '')),
   { name: 'no head poll', fixed: { poll: false, tail: false }, isOption: true },
   patch(
     'two batches in flight',
-    state(
-      "    if (this.pipeline.step !== 'idle') return;\n    if (this.returned",
-      "    if (this.pipeline.step !== 'idle' && this.pipeline.step !== 'appending') return;\n    if (this.returned",
+    writer(
+      "    if (this.pipeline.step !== 'idle') return;\n    if (this.forwarded.returned",
+      "    if (this.pipeline.step !== 'idle' && this.pipeline.step !== 'appending') return;\n    if (this.forwarded.returned",
     ),
   ),
   patch('deliver in wire order', stream('        this.hold(entry);\n', '        fresh.push(entry);\n')),
@@ -116,37 +120,37 @@ export const mutants: readonly Mutant[] = [
   patch('resume one too early', cursors(cursorOfOpen, '      cursor: canReplay ? Math.max(since - 1, 0) : this.stream.delivered,')),
   patch(
     'ack before append',
-    state(
-      "    this.out.push({ type: 'append', after: this.head.seq, entries });",
-      "    for (const [index, waiting] of batch.entries()) this.settle(waiting, entries[index] as Entry, false);\n    this.out.push({ type: 'append', after: this.head.seq, entries });",
+    writer(
+      "    this.room.out.push({ type: 'append', after: this.room.head.seq, entries });",
+      "    for (const [index, waiting] of batch.entries()) this.intake.settle(waiting, entries[index] as Entry, false);\n    this.room.out.push({ type: 'append', after: this.room.head.seq, entries });",
     ),
   ),
   patch(
     'error taken as ok',
-    state(
+    writer(
       "    switch (outcome) {\n      case 'appended': {",
       "    switch (outcome === 'unknown' ? 'appended' : outcome) {\n      case 'appended': {",
     ),
   ),
   patch(
     'unknown taken as failed: told so',
-    state(
+    writer(
       onUnknown,
-      "        for (const waiting of batch) this.conclude(waiting, { type: 'refused', code: 'FORBIDDEN', message: 'failed' });\n        this.pipeline = { step: 'idle' };\n        return;",
+      "        for (const waiting of batch) this.intake.conclude(waiting, { type: 'refused', code: 'FORBIDDEN', message: 'failed' });\n        this.pipeline = { step: 'idle' };\n        return;",
     ),
   ),
   patch(
     'unknown taken as failed: new id',
-    state(
+    writer(
       onUnknown,
-      "        this.pipeline = { step: 'idle' };\n        return this.requeue(batch.map((waiting) => ({ ...waiting, command: { ...waiting.command, cid: (waiting.command.cid + '-2') as Cid } })));",
+      "        this.pipeline = { step: 'idle' };\n        return this.intake.requeue(batch.map((waiting) => ({ ...waiting, command: { ...waiting.command, cid: (waiting.command.cid + '-2') as Cid } })));",
     ),
   ),
   patch(
     'no re-validation',
-    state(
+    intake(
       judge,
-      '    const kept = waiting as typeof waiting & { verdict?: ReturnType<RoomFold["judge"]> };\n    const judgement = kept.verdict ?? this.fold.judge(command, (seq) => this.memory.fact(seq));\n    if (judgement.type === "append") kept.verdict = judgement;\n    if (judgement.type === "needs") return "facts";',
+      '    const kept = waiting as typeof waiting & { verdict?: ReturnType<RoomFold["judge"]> };\n    const judgement = kept.verdict ?? this.room.fold.judge(command, (seq) => this.room.memory.fact(seq));\n    if (judgement.type === "append") kept.verdict = judgement;\n    if (judgement.type === "needs") return "facts";',
     ),
   ),
   patch(
@@ -171,7 +175,7 @@ export const mutants: readonly Mutant[] = [
     cursors('    if (reader.asked.ask.key === openKey) return reader;', '    if (openKey !== -1) return reader;'),
     { reopen: 0.4, fresh: 0.5, storeDelayMaxMs: 40 },
   ),
-  patch('acknowledged, but not seen', state('    this.delivery.offer(found, time.nowMs, this.out);', ''), {
+  patch('acknowledged, but not seen', writer('    this.room.delivery.offer(found, time.nowMs, this.room.out);', ''), {
     nodes: 2,
     reopen: 0.4,
     storeDelayMaxMs: 40,
@@ -182,38 +186,42 @@ export const mutants: readonly Mutant[] = [
   // Forwards.
   patch(
     'forwarded again',
-    state(
-      'this.gather(this.pending, batch, true)',
-      'this.gather(this.received.queue.length > 0 ? this.received.queue : this.pending, batch, true)',
+    writer(
+      'this.gather(this.intake.pending, batch, true)',
+      'this.gather(this.intake.received.queue.length > 0 ? this.intake.received.queue : this.intake.pending, batch, true)',
     ),
     chasing,
   ),
-  patch('take-over appends later ones first', state(onReturned, '    for (const waiting of commands) this.pending.add(waiting);'), linked),
+  patch(
+    'take-over appends later ones first',
+    forwarded(onReturned, '    for (const waiting of commands) this.intake.pending.add(waiting);'),
+    linked,
+  ),
   patch(
     'acknowledged when forwarded',
-    state(
+    writer(
       onForward,
-      `    for (const waiting of batch.commands) this.settle(waiting, storedThere(waiting, batch.drafts[0] as EntryDraft, { seq: this.headSeq + 1, n: 0, at: 0, dup: false }, to), false);\n${onForward}`,
+      `    for (const waiting of batch.commands) this.intake.settle(waiting, { ...(batch.drafts[0] as EntryDraft), seq: this.room.headSeq + 1, n: 0, by: waiting.command.by, at: 0, cid: waiting.command.cid, writer: to }, false);\n${onForward}`,
     ),
     linked,
   ),
   patch(
     'an answer that is not committed',
-    state(
+    writer(
       onAppend,
-      `    for (const [index, waiting] of batch.entries()) if (isReceived(waiting)) this.settle(waiting, entries[index] as Entry, false);\n${onAppend}`,
+      `    for (const [index, waiting] of batch.entries()) if (waiting.received) this.intake.settle(waiting, entries[index] as Entry, false);\n${onAppend}`,
     ),
     linked,
   ),
   patch(
     'a refusal of the other node is trusted',
-    state(
+    forwarded(
       onReturned,
-      `    for (const waiting of commands) this.conclude(waiting, { type: 'refused', code: 'FORBIDDEN', message: 'refused there' });\n${onReturned}`,
+      `    for (const waiting of commands) this.intake.conclude(waiting, { type: 'refused', code: 'FORBIDDEN', message: 'refused there' });\n${onReturned}`,
     ),
     linked,
   ),
-  patch('forgotten when it is not answered in time', state('      this.giveUp(overdue.batch);\n', ''), linked),
+  patch('forgotten when it is not answered in time', forwarded('    this.giveUp(overdue.batch);\n', ''), linked),
   patch('an answer to another forward', forward('    if (this.underWay?.id !== id) return undefined;\n', ''), linked),
   patch('a late copy stored after its refusal', received(' || batch.controlSeq !== controlSeq', ''), {
     ...linked,
@@ -221,13 +229,21 @@ export const mutants: readonly Mutant[] = [
     forwardLate: 0.5,
     opsPerClient: 14,
   }),
-  patch('later ones overtake a forward', state('this.forward.isUnderWay ? [this.received.queue] : this.queues', 'this.queues'), linked),
-  patch('acknowledged by an answer, but not seen', state('    else this.delivery.offer([entry], time.nowMs, this.out);\n', ''), {
-    ...linked,
-    reopen: 0.4,
-    wire: false,
-    tail: false,
-  }),
+  patch(
+    'later ones overtake a forward',
+    writer('this.room.forward.isUnderWay ? [this.intake.received.queue] : this.intake.queues', 'this.intake.queues'),
+    linked,
+  ),
+  patch(
+    'acknowledged by an answer, but not seen',
+    forwarded('    else this.room.delivery.offer([entry], time.nowMs, this.room.out);\n', ''),
+    {
+      ...linked,
+      reopen: 0.4,
+      wire: false,
+      tail: false,
+    },
+  ),
   patch('a retry time that has passed', delivery('    this.catchUpRetryMs = undefined;\n    for (const', '    for (const'), {
     stateChecks: true,
   }),

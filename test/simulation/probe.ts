@@ -5,29 +5,36 @@ import type { Machine } from './world.ts';
 
 interface Inside {
   readonly phase: string;
-  readonly pending: { readonly length: number };
-  readonly received: { readonly queue: { readonly length: number } };
-  readonly returned: readonly unknown[];
-  readonly pipeline: { readonly step: string };
-  readonly delivery: {
-    readonly seenSeq: number;
-    readonly delivered: number;
-    readonly asks: readonly unknown[];
-    readonly cursors: { readonly moving: ReadonlySet<unknown>; readonly readers: ReadonlyMap<string, { readonly mode: string }> };
-    readonly stream: { readonly early: ReadonlyMap<number, unknown>; readonly recent: readonly unknown[] };
+  readonly waiting: {
+    readonly pending: { readonly length: number };
+    readonly received: { readonly queue: { readonly length: number } };
+  };
+  readonly forwards: { readonly returned: readonly unknown[] };
+  readonly writer: { readonly pipeline: { readonly step: string } };
+  readonly known: {
+    readonly delivery: {
+      readonly seenSeq: number;
+      readonly delivered: number;
+      readonly asks: readonly unknown[];
+      readonly cursors: { readonly moving: ReadonlySet<unknown>; readonly readers: ReadonlyMap<string, { readonly mode: string }> };
+      readonly stream: { readonly early: ReadonlyMap<number, unknown>; readonly recent: readonly unknown[] };
+    };
   };
 }
 
 /** What waits in this state, in words; undefined: nothing does. */
 export function waitingIn(machine: Machine): string | undefined {
   const inside = machine as unknown as Inside;
-  const { delivery } = inside;
+  const { pending, received } = inside.waiting;
+  const { returned } = inside.forwards;
+  const { pipeline } = inside.writer;
+  const { delivery } = inside.known;
   if (inside.phase !== 'ready') return `phase ${inside.phase}`;
-  if (inside.pending.length > 0) return `${inside.pending.length} commands`;
-  if (inside.received.queue.length > 0) return `${inside.received.queue.length} commands of other nodes`;
-  if (inside.returned.length > 0) return `${inside.returned.length} commands that came back`;
+  if (pending.length > 0) return `${pending.length} commands`;
+  if (received.queue.length > 0) return `${received.queue.length} commands of other nodes`;
+  if (returned.length > 0) return `${returned.length} commands that came back`;
   if (machine.isForwarding) return 'a forward';
-  if (inside.pipeline.step !== 'idle') return `pipeline ${inside.pipeline.step}`;
+  if (pipeline.step !== 'idle') return `pipeline ${pipeline.step}`;
   if (delivery.asks.length > 0) return `${delivery.asks.length} asks`;
   if (delivery.cursors.moving.size > 0) return `${delivery.cursors.moving.size} readers behind`;
   for (const [id, reader] of delivery.cursors.readers)
@@ -43,7 +50,9 @@ export function sizesOf(machine: Machine): {
   readonly asks: number;
   readonly recent: number;
 } {
-  const { pending, received, delivery } = machine as unknown as Inside;
+  const { waiting, known } = machine as unknown as Inside;
+  const { pending, received } = waiting;
+  const { delivery } = known;
   const { early, recent } = delivery.stream;
   const most = Math.max(pending.length, received.queue.length);
   return { pending: most, early: early.size, asks: delivery.asks.length, recent: recent.length };
