@@ -110,8 +110,8 @@ describe.skipIf(redisUrl === '')(`limits of several nodes on Redis (${redisNeede
     const bucket = keys.bucket('user-commands', 'ada');
     for (const spoil of [
       () => server.admin.set(bucket, 'a string'),
-      () => server.admin.hset(bucket, { t: 'nan', a: 'never' }),
-      () => server.admin.hset(bucket, { t: '1e99', a: '9e99' }),
+      () => server.admin.multi().del(bucket).hset(bucket, { t: 'nan', a: 'never' }).exec(),
+      () => server.admin.multi().del(bucket).hset(bucket, { t: '1e99', a: '9e99' }).exec(),
       () => server.admin.set(keys.seated, 'a string'),
       () => server.admin.set(keys.seats('user-connections', 'ada'), 'a string'),
       () => server.admin.flushall(),

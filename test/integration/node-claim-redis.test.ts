@@ -122,8 +122,7 @@ describe.skipIf(redisUrl === '')(`the claim of a node id (${redisNeeded})`, () =
       await server.admin.set(key, value);
       await waitUntil('it has claimed again', isBack);
     }
-    await server.admin.del(key);
-    await server.admin.hset(key, 'a', 'hash');
+    await server.admin.multi().del(key).hset(key, 'a', 'hash').exec();
     await waitUntil('it has claimed again', isBack);
     await server.kill();
     await waitUntil('it says so', () => claim.health() !== 'up');

@@ -13,10 +13,17 @@ import { noRates } from '../support/test-config.ts';
 import { shared, signToken, startTestNode, stopNodes, type TestNode } from '../support/test-nodes.ts';
 
 const messages = 200;
-/** Whoever waited for Redis would wait for half a second; so much a busy machine may add to all, */
-const noiseMs = 40;
-/** and so much to one. */
-const onceMs = 450;
+interface Figures {
+  readonly medianMs: number;
+  readonly p99Ms: number;
+  readonly totalMs: number;
+}
+/** Whoever waited for Redis would wait for half a second. So much a busy machine may add to most, */
+const noiseMs = 20;
+/** to few, */
+const pauseMs = 250;
+/** and to all together. */
+const pausesMs = 1_000;
 
 interface Readiness {
   readonly status: string;
@@ -61,8 +68,9 @@ describe.skipIf(redisUrl === '')(`chat while Redis fails (${redisNeeded})`, () =
     });
     for (const socket of [first, second]) expect(await ask(socket, 'room:open', { room: 'lobby' })).toMatchObject({ ok: true });
     let cids = 0;
-    /** Both write, each one message after the other; p99 of the time to the ack, in ms. */
-    const talk = async (): Promise<number> => {
+    /** Both write, each one message after the other; how long the acks took. */
+    const talk = async (): Promise<Figures> => {
+      const beganMs = performance.now();
       const times: number[] = [];
       await Promise.all(
         [first, second].map(async (socket) => {
@@ -74,6 +82,7 @@ describe.skipIf(redisUrl === '')(`chat while Redis fails (${redisNeeded})`, () =
           }
         }),
       );
+      const totalMs = performance.now() - beganMs;
       const [all, last] = [seen.map((seqs) => seqs.length), 2 + cids];
       await waitUntil(
         'both have seen everything',
@@ -82,7 +91,9 @@ describe.skipIf(redisUrl === '')(`chat while Redis fails (${redisNeeded})`, () =
         () => JSON.stringify([all, last]),
       );
       for (const seqs of seen) expect(seqs).toEqual(Array.from({ length: seqs.length }, (_, index) => last - seqs.length + 1 + index));
-      return times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)] as number;
+      times.sort((a, b) => a - b);
+      const at = (share: number) => times[Math.floor(times.length * share)] as number;
+      return { medianMs: at(0.5), p99Ms: at(0.99), totalMs };
     };
     await talk();
     return { server, hole, one, other, prefix, talk, isUp };
@@ -130,7 +141,8 @@ describe.skipIf(redisUrl === '')(`chat while Redis fails (${redisNeeded})`, () =
         await server.admin.flushall();
         await server.admin.mset(keys.nodes, 'x', keys.seated, 'x', keys.keptOwners, 'x', keys.seats('user-connections', 'ada'), 'x');
         await server.admin.set(keys.bucket('user-commands', 'ada'), 'x');
-        for (const key of [keys.claim('one'), keys.claim('other'), keys.keeper]) await server.admin.hset(key, 'x', 'x');
+        for (const key of [keys.claim('one'), keys.claim('other'), keys.keeper])
+          await server.admin.multi().del(key).hset(key, 'x', 'x').exec();
       },
       heal: () => {},
       isSilent: true,
@@ -139,21 +151,23 @@ describe.skipIf(redisUrl === '')(`chat while Redis fails (${redisNeeded})`, () =
 
   it.each(faults)('goes on as before while Redis $name', { timeout: 90_000 }, async (fault) => {
     const on = await stage();
-    /** Of two: what is there by itself is there both times, a pause of the machine is not. */
-    const quiet = async () => Math.min(await on.talk(), await on.talk());
-    const before = Math.max(await on.talk(), await on.talk());
+    const before = await on.talk();
     await fault.break(on);
     // From the first moment on, when nobody has noticed yet.
-    expect(await on.talk()).toBeLessThan(onceMs);
+    const atOnce = await on.talk();
+    expect(atOnce.totalMs).toBeLessThan(2 * before.totalMs + pausesMs);
     if (fault.isSilent !== true) await waitUntil('both nodes say that they are degraded', () => isDegraded(on));
-    const during = await quiet();
+    const during = await on.talk();
     await fault.heal(on);
     await waitUntil('both nodes are well again', on.isUp, 15_000);
-    const after = await quiet();
-    for (const p99 of [during, after]) expect(p99).toBeLessThan(1.2 * before + noiseMs);
+    const after = await on.talk();
+    for (const figures of [during, after]) {
+      expect(figures.medianMs).toBeLessThan(1.2 * before.medianMs + noiseMs);
+      expect(figures.p99Ms).toBeLessThan(1.2 * before.p99Ms + pauseMs);
+    }
     const claims = [redisKeys(on.prefix).claim('one'), redisKeys(on.prefix).claim('other')];
     await waitUntil('both hold their ids', async () => (await on.server.admin.exists(...claims)) === 2);
-    await waitUntil('both are announced', async () => (await on.server.admin.zcard(redisKeys(on.prefix).nodes)) === 2);
+    await waitUntil('both are announced', async () => (await on.server.admin.zcard(redisKeys(on.prefix).nodes).catch(() => 0)) === 2);
   });
 
   it('begins on nodes that never saw Redis, and takes it up when it comes', { timeout: 60_000 }, async () => {
