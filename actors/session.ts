@@ -55,12 +55,8 @@ export interface SessionDeps extends SessionTokenDeps {
 
 // ---- state ----
 
-interface SessionState {
-  readonly open: ReadonlySet<RoomId>;
-}
-
-/** One for all: an empty Set costs 200 bytes. */
-const noRooms: ReadonlySet<RoomId> = new Set();
+/** All of it is in the behaviour itself: a session that crashes is over, so there is no state to begin anew with. */
+type SessionState = undefined;
 
 // ---- behaviour ----
 
@@ -75,7 +71,7 @@ class Session implements Behaviour<SessionState, SessionMessage> {
   /** Since the first list of rooms. */
   private heads: HeadWatcher | undefined;
   private departure: Departure = 'lost';
-  /** The number of each open room's last opening. Outlives a crash: the rooms must be told. */
+  /** The open rooms, each with the number of its last opening. */
   private readonly openings = new Map<RoomId, number>();
   private lastOpening = 0;
 
@@ -100,50 +96,48 @@ class Session implements Behaviour<SessionState, SessionMessage> {
     this.sink.onRoom(() => tell(ctx.self, { type: 'session.sinkReady' }));
     this.token.look(ctx);
     this.presence.begin();
-    return { open: noRooms };
   }
 
-  receive(state: SessionState, msg: SessionMessage, ctx: Ctx<SessionMessage>): SessionState {
+  receive(_state: SessionState, msg: SessionMessage, ctx: Ctx<SessionMessage>): SessionState {
     switch (msg.type) {
       case 'session.command':
-        return this.onCommand(state, msg.command, msg.replyTo, ctx);
+        return this.onCommand(msg.command, msg.replyTo, ctx);
       case 'session.sinkReady':
         this.presence.sinkReady();
         this.token.tell();
         this.heads?.sinkReady();
         this.deps.voice.sinkReady(this.id);
-        for (const room of state.open) this.deps.rooms.sendIfActive(room, { type: 'room.readerReady', reader: this.id });
-        return state;
+        for (const room of this.openings.keys()) this.deps.rooms.sendIfActive(room, { type: 'room.readerReady', reader: this.id });
+        return;
       case 'session.presenceDue':
-        return state; // The turn ends with a flush.
+        return; // The turn ends with a flush.
       case 'session.opened':
         if (this.openings.get(msg.room) === msg.opening) this.presence.opened(msg.room);
-        return state;
+        return;
       case 'session.readerGone':
-        return this.openings.get(msg.room) === msg.opening ? this.forget(state, msg.room) : state; // Else opened anew meanwhile.
+        return this.openings.get(msg.room) === msg.opening ? this.forget(msg.room) : undefined; // Else opened anew meanwhile.
       case 'session.read':
-        if (msg.from !== this.id && !(msg.isShownInRoom && state.open.has(msg.room))) this.sink.send(msg.frame);
-        return state;
+        if (msg.from !== this.id && !(msg.isShownInRoom && this.openings.has(msg.room))) this.sink.send(msg.frame);
+        return;
       case 'session.tokenDue':
-        if (this.token.isOver) return this.expire(state, ctx);
+        if (this.token.isOver) return this.expire(ctx);
         this.token.look(ctx);
-        return state;
+        return;
       case 'session.close':
         this.sink.close(msg.code, msg.reconnectInMs);
         ctx.stop();
-        return state;
+        return;
       case 'session.disconnected':
         this.departure = msg.how;
         ctx.stop();
-        return state;
+        return;
       default:
         return assertNever(msg);
     }
   }
 
-  turnEnd(state: SessionState, ctx: Ctx<SessionMessage>): SessionState {
+  turnEnd(_state: SessionState, ctx: Ctx<SessionMessage>): SessionState {
     this.presence.flush(ctx.nowMs());
-    return state;
   }
 
   stopped(_state: SessionState | undefined, reason: 'stopped' | 'crashed'): void {
@@ -160,77 +154,75 @@ class Session implements Behaviour<SessionState, SessionMessage> {
 
   // ---- handlers ----
 
-  private onCommand(state: SessionState, command: ClientCommand, replyTo: ActorRef<Answer>, ctx: Ctx<SessionMessage>): SessionState {
+  private onCommand(command: ClientCommand, replyTo: ActorRef<Answer>, ctx: Ctx<SessionMessage>): SessionState {
     const { userId, name } = this.identity;
     if (this.token.isOver) {
       tell(replyTo, { ok: false, refusal: refuse('TOKEN_EXPIRED', 'the token has expired; connect with a new one') });
-      return this.expire(state, ctx);
+      return this.expire(ctx);
     }
     switch (command.type) {
       case 'auth.refresh': {
         const refusal = this.token.refresh(command.identity, ctx);
         const { expiresAtMs } = this.identity;
         tell(replyTo, refusal ? { ok: false, refusal } : { ok: true, result: { type: 'refreshed', expiresAtMs } });
-        return state;
+        return;
       }
       case 'room.list':
         this.list(replyTo);
-        return state;
+        return;
       case 'room.open':
-        return this.onOpen(state, command, replyTo, ctx);
+        return this.onOpen(command, replyTo, ctx);
       case 'room.close':
         this.deps.rooms.sendIfActive(command.room, { type: 'room.close', reader: this.id });
         tell(replyTo, { ok: true, result: { type: 'done' } });
-        return this.forget(state, command.room);
+        return this.forget(command.room);
       case 'history.get':
         this.deps.reads.history(this.id, userId, command.room, command.range, replyTo);
-        return state;
+        return;
       case 'typing':
         this.send(command.room, { type: 'room.typing', user: userId, replyTo }, replyTo);
-        return state;
+        return;
       case 'presence.watch':
         this.watch(command.users, replyTo, ctx);
-        return state;
+        return;
       case 'read.mark':
         this.send(command.room, { type: 'room.mark', user: userId, seq: command.seq, from: this.id, replyTo }, replyTo);
-        return state;
+        return;
       case 'voice.enter':
       case 'voice.leave':
       case 'voice.list':
         this.deps.voice.ask({ id: this.id, user: userId, sink: this.sink }, command, replyTo);
-        return state;
+        return;
       case 'room.create': {
         const room = command.kind === 'dm' ? dmRoomId(userId, command.members[0] ?? userId) : (command.id ?? (newId() as RoomId));
         const write = { type: 'create', facts: factsOf(command, userId) } as const;
         const create = { by: userId, name, cid: this.deps.newSystemCid(), write };
         this.send(room, { type: 'room.write', command: create, isIdChosen: command.id !== undefined, replyTo }, replyTo);
-        return state;
+        return;
       }
       default:
         this.write(command.room, writeOf(command), replyTo, name, 'cid' in command ? command.cid : undefined);
-        return state;
+        return;
     }
   }
 
-  private expire(state: SessionState, ctx: Ctx<SessionMessage>): SessionState {
+  private expire(ctx: Ctx<SessionMessage>): SessionState {
     this.sink.close('TOKEN_EXPIRED');
     ctx.stop();
-    return state;
   }
 
   private onOpen(
-    state: SessionState,
     command: Extract<ClientCommand, { type: 'room.open' }>,
     replyTo: ActorRef<Answer>,
     ctx: Ctx<SessionMessage>,
   ): SessionState {
     const { room, since, epoch, limit } = command;
-    if (!state.open.has(room) && state.open.size >= this.deps.roomsPerSocketMax) {
+    const wasOpen = this.openings.has(room);
+    if (!wasOpen && this.openings.size >= this.deps.roomsPerSocketMax) {
       const refusal = refuse('BUSY', `at most ${this.deps.roomsPerSocketMax} rooms open on one connection; close one first`);
       tell(replyTo, { ok: false, refusal });
-      return state;
+      return;
     }
-    const wasOpen = state.open.has(room);
     const { id: reader, sink } = this;
     this.lastOpening += 1;
     const opening = this.lastOpening;
@@ -247,14 +239,12 @@ class Session implements Behaviour<SessionState, SessionMessage> {
     const { userId: user } = this.identity;
     const reading = { reader, user, sink, session: ctx.self, opening };
     this.send(room, { type: 'room.open', ...reading, limit, replyTo: answered, ...position }, answered);
-    return { open: new Set(state.open).add(room) };
   }
 
-  private forget(state: SessionState, room: RoomId): SessionState {
+  private forget(room: RoomId): SessionState {
     this.openings.delete(room);
     this.presence.closed(room);
     this.heads?.closed(room);
-    return { open: without(state.open, room) };
   }
 
   private watch(users: readonly UserId[], replyTo: ActorRef<Answer>, ctx: Ctx<SessionMessage>): void {
@@ -336,13 +326,6 @@ function writeOf(command: WritingCommand): RoomWrite {
     default:
       return assertNever(command);
   }
-}
-
-function without(rooms: ReadonlySet<RoomId>, room: RoomId): ReadonlySet<RoomId> {
-  if (!rooms.has(room)) return rooms;
-  const rest = new Set(rooms);
-  rest.delete(room);
-  return rest;
 }
 
 // ---- restarts and spawn ----
