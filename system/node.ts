@@ -1,47 +1,40 @@
 /**
- * Node: puts the parts together. The one place that knows every name.
+ * Node: puts the parts together, each built by a `node-*` file. Only these know every name.
  *
  * Guarantees: `startNode` either gives a serving node or rejects with a Fault and leaves nothing open; `stop` runs the
  * steps of stopping in a fixed order.
  */
 import { join } from 'node:path';
-import { type Guardian, spawnGuardian } from '../actors/guardian.ts';
-import { NodeForwards } from '../actors/node-forwards.ts';
-import type { RoomSettings } from '../actors/room-protocol.ts';
-import { RoomTally } from '../actors/room-tally.ts';
 import type { Config } from '../config/schema.ts';
-import { createFrameEncoder } from '../gateway/frame-encoder.ts';
 import { addDirectoryRoutes } from '../gateway/http-directory.ts';
 import { addRevocations } from '../gateway/http-revocations.ts';
 import { RevocationList, withRevocations } from '../gateway/revocation-list.ts';
 import { startGatewayServer } from '../gateway/server.ts';
-import type { TokenVerifier } from '../gateway/session-port.ts';
-import { createTokenSigner, createTokenVerifier, type TokenSigner } from '../gateway/token.ts';
-import { type ActorSystem, createActorSystem } from './actor.ts';
+import { createActorSystem } from './actor.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ClusterView } from './cluster/cluster-view.ts';
 import type { NodeLink } from './cluster/node-link.ts';
 import type { RevocationPush } from './cluster/revocation-push.ts';
 import type { SharedCache } from './cluster/shared-cache.ts';
-import { devSecret } from './dev-secret.ts';
 import type { FileStore } from './files/file-store.ts';
 import { Health, type PartState } from './health.ts';
-import { type Cid, type Incarnation, type NodeId, newIncarnation } from './ids.ts';
+import { type Incarnation, type NodeId, newIncarnation } from './ids.ts';
 import { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
 import { LoopLoad } from './loop-load.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { Metrics } from './metrics.ts';
-import { type NodeCluster, openNodeCluster } from './node-cluster.ts';
-import { type NodeDirectory, openNodeDirectory } from './node-directory.ts';
+import { startActors } from './node-actors.ts';
+import { openNodeCluster } from './node-cluster.ts';
+import { openNodeDirectory } from './node-directory.ts';
 import { openNodeFiles } from './node-files.ts';
 import { tellNode, tellProcess } from './node-metrics.ts';
 import { openNodeRedis } from './node-redis.ts';
 import { type NodeState, openNodeState } from './node-state.ts';
+import { tokensOf } from './node-tokens.ts';
 import { openWire, tellWire } from './node-wire.ts';
 import type { StateLink } from './state/state-link.ts';
 import { stopSteps } from './stop-steps.ts';
-import { batchBytesMax, batchEntriesMax } from './store/room-log.ts';
 import { measuredRoomLog } from './store/room-log-measured.ts';
 import type { RoomStore } from './store/room-store.ts';
 import { openEmbeddedStore } from './store/room-store-embedded.ts';
@@ -49,19 +42,8 @@ import { programVersion } from './version.ts';
 import type { Wire } from './wire/wire.ts';
 import { WireTally } from './wire/wire-tally.ts';
 
-/** Lifetime of a token from the development endpoint. */
-const devTokenMs = 12 * 60 * 60 * 1_000;
-/** Entries per read of a log, and per answer of a replay. */
-const readEntriesMax = 500;
-const reorderEntriesMax = 1_024;
-const reorderBytesMax = 1_000_000;
-/** Upper end of the wait for a missing event before it is read: long enough for a reordered one, short for people. */
-const gapMs = 75;
 /** A start that failed waits so long for its own state server to hear of it. */
 const goodbyeMs = 200;
-/** Delivered entries a room keeps for readers that are a little behind. */
-const recentEntriesMax = 256;
-
 export interface RunningNode {
   readonly url: string;
   readonly incarnation: Incarnation;
@@ -229,21 +211,6 @@ const stateOf = (link: StateLink): NodeState => ({
   drain: (goodbyeMs) => link.drain(goodbyeMs),
 });
 
-interface Parts {
-  readonly outside: NodeDirectory;
-  readonly revocations: RevocationList;
-  readonly system: ActorSystem;
-  readonly store: RoomStore;
-  readonly wire: Wire;
-  readonly link: StateLink;
-  readonly cluster: NodeCluster;
-  readonly clock: Clock;
-  readonly lifecycle: Lifecycle;
-  readonly load: LoopLoad;
-  readonly metrics: Metrics;
-  readonly health: Health;
-}
-
 /** MongoDB where it is given, else the embedded store, with its word on whether it takes writes. */
 async function openStore(
   { dataDir, mongoUrl, allowUnsafeStore, storeTail }: Config,
@@ -277,96 +244,6 @@ async function openStore(
   });
 }
 
-function startActors(
-  options: NodeOptions,
-  { outside, revocations, system, store, wire, link, cluster, clock, lifecycle, load, metrics, health }: Parts,
-): Guardian {
-  const { config, incarnation } = options;
-  const tally = new RoomTally();
-  tally.tell(metrics, config.roomPendingMax);
-  let lost: string | undefined;
-  health.add('actors', () => (lost === undefined ? 'up' : { down: `have lost ${lost} for good; the node stops` }));
-  const forwards = cluster.link && new NodeForwards(cluster.link);
-  const settings: RoomSettings = {
-    writer: incarnation,
-    sharedLog: options.parts?.sharedLog ?? config.mongoUrl !== undefined,
-    pendingMax: config.roomPendingMax,
-    senderPendingMax: config.senderPendingMax,
-    ackDeadlineMs: config.ackDeadlineMs,
-    batchEntriesMax,
-    batchBytesMax,
-    readEntriesMax,
-    resumeEntriesMax: config.resumeEntriesMax,
-    reorderEntriesMax,
-    reorderBytesMax,
-    gapMs,
-    recentEntriesMax,
-    ...(forwards && { canForward: forwards.canForward.bind(forwards) }),
-  };
-  let systemCids = 0;
-  const encoder = createFrameEncoder(metrics.histogram('playhouse_frame_entries'));
-  const reads = { log: store.log, userRooms: store.userRooms };
-  const guardian = spawnGuardian(system, {
-    rooms: {
-      ...reads,
-      wire,
-      directory: outside.directory,
-      encoder,
-      clock,
-      settings,
-      roomIdleMs: config.roomIdleMs,
-      roomsActiveMax: config.roomsActiveMax,
-      gatherMs: () => load.gatherMs(),
-      tally,
-      ...(forwards && { forwards }),
-    },
-    presence: {
-      link,
-      encoder,
-      clock,
-      pingTimeoutMs: config.pingTimeoutMs,
-      presenceWatchesMax: config.presenceWatchesMax,
-      presenceUsersMax: config.presenceUsersMax,
-    },
-    reads: { ...reads, clock, logger: options.log },
-    notifier: outside.notifier,
-    gateway: {
-      encoder,
-      tokenNoticeMs: config.tokenNoticeMs,
-      isRevoked: (identity) => revocations.isRevoked(identity),
-      roomsPerSocketMax: config.roomsPerSocketMax,
-      connectionsMax: config.connectionsMax,
-      wallMs: clock.wallMs,
-      newSystemCid: () => {
-        systemCids += 1;
-        return `sys:${incarnation}:${systemCids}` as Cid;
-      },
-    },
-    onChildLost: (child) => {
-      lost = child;
-      // While the node drains, the actors are meant to stop.
-      if (lifecycle.state === 'starting' || lifecycle.state === 'up') options.onFatal(`the ${child} actor failed for good`);
-    },
-  });
-  const { rooms, heads } = guardian;
-  guardian.reads.tell(metrics);
-  forwards?.serve((room, forwarded) => rooms.send(room, { type: 'room.forwarded', ...forwarded }) === undefined);
-  wire.subscribe({
-    wants: (room) => rooms.isActive(room),
-    wantsUser: (user) => guardian.gateway.isHere(user),
-    onEntries: (room, entries) => rooms.onEntries(room, entries),
-    onHint: (room, seq) => rooms.onHead(room, seq),
-    onSignal: (room, signal) => rooms.onSignal(room, signal),
-  });
-  // Where a wire to other nodes is up, what they stored comes by it in a moment; else it has to be read.
-  const hasWire = config.kafkaBrokers.length > 0 || options.parts !== undefined;
-  store.log.tail((room, head) => {
-    rooms.onHead(room, head.seq, !hasWire || wire.health() !== 'up');
-    heads.onHead(room, head);
-  });
-  return guardian;
-}
-
 async function readRevocations(
   { config, log }: NodeOptions,
   { revocations: store }: RoomStore,
@@ -376,22 +253,4 @@ async function readRevocations(
   const list = new RevocationList({ store, clock, log, push, tokenLifetimeMaxMs: config.tokenLifetimeMaxS * 1_000 });
   await list.start();
   return list;
-}
-
-async function tokensOf(
-  { jwt, dataDir, tokenLifetimeMaxS }: Config,
-  clock: Clock,
-): Promise<{ verifier: TokenVerifier; devTokens?: TokenSigner }> {
-  const claims = { ...(jwt.issuer !== undefined && { issuer: jwt.issuer }), ...(jwt.audience !== undefined && { audience: jwt.audience }) };
-  const lifetimeMaxMs = tokenLifetimeMaxS * 1_000;
-  if (jwt.kind === 'publicKey') {
-    return { verifier: createTokenVerifier({ ...claims, algorithm: jwt.algorithm, key: jwt.publicKeyPem, lifetimeMaxMs, clock }) };
-  }
-  const { algorithm } = jwt;
-  if (jwt.kind === 'secret') return { verifier: createTokenVerifier({ ...claims, algorithm, key: jwt.secret, lifetimeMaxMs, clock }) };
-  const key = await devSecret(dataDir);
-  return {
-    verifier: createTokenVerifier({ ...claims, algorithm, key, lifetimeMaxMs, clock }),
-    devTokens: createTokenSigner({ ...claims, algorithm, key, lifetimeMs: Math.min(devTokenMs, lifetimeMaxMs), clock }),
-  };
 }
