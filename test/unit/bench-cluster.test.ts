@@ -71,11 +71,13 @@ describe('three nodes beside one', () => {
 
 describe('one room written through three nodes', () => {
   it('is judged by its conflicts with links as a share of those without', () => {
-    const judged = rowOf({ tail: [room(10)], unlinked: [room(40)] }, 'one room through three nodes: conflicts');
-    expect(judged?.spread.median).toBe(0.25);
+    const judged = rowOf({ tail: [room(4)], unlinked: [room(40)] }, 'one room through three nodes: conflicts');
+    expect(judged?.spread.median).toBe(0.1);
     expect(judged && isReached(judged)).toBe(true);
-    const worse = rowOf({ tail: [room(10)], unlinked: [room(0)] }, 'one room through three nodes: conflicts');
-    expect(worse && isReached(worse)).toBe(false);
+    for (const alone of [0, 40]) {
+      const worse = rowOf({ tail: [room(10)], unlinked: [room(alone)] }, 'one room through three nodes: conflicts');
+      expect(worse && isReached(worse)).toBe(false);
+    }
     expect(rowOf({ tail: [room(0)], unlinked: [room(0)] }, 'one room through three nodes: conflicts')?.spread.median).toBe(0);
     expect(rowOf({ tail: [room(10)], unlinked: [room(40)] }, 'conflicts per 100 messages, without')?.spread.median).toBe(20);
   });
