@@ -1,21 +1,18 @@
 /**
- * PushQueue: whose rows are to be pushed to one node.
+ * PushQueue: of what one node is to be told: users whose rows have changed, or communities whose voice channels have.
  *
- * Guarantees: a user is pushed at most once each 50 ms, at once after a pause, with the state of the moment the line is written:
- * the last state wins however long the node does not read. Bounded by the users the node watches.
+ * Guarantees: each is told at most once each `everyMs`, at once after a pause, with the state of the moment the line is written:
+ * the last state wins however long the node does not read. Bounded by what the node watches.
  */
 import type { Clock } from '../clock.ts';
-import type { StateRow } from './state-lines.ts';
-import { takeRows } from './state-rows.ts';
 
 export interface PushQueueDeps {
   readonly clock: Pick<Clock, 'nowMs' | 'after'>;
-  readonly rowOf: (user: string) => StateRow;
+  readonly everyMs: number;
   readonly isFree: () => boolean;
-  readonly send: (states: readonly StateRow[]) => void;
+  /** Sends of one or more of these, and takes them out. */
+  readonly sendSome: (due: Set<string>) => void;
 }
-
-const everyMs = 50;
 
 export class PushQueue {
   readonly #deps: PushQueueDeps;
@@ -33,8 +30,8 @@ export class PushQueue {
     return this.#due.size + this.#next.size;
   }
 
-  add(user: string): void {
-    this.#next.add(user);
+  add(name: string): void {
+    this.#next.add(name);
     this.#schedule();
   }
 
@@ -51,7 +48,7 @@ export class PushQueue {
 
   #schedule(): void {
     if (this.#cancel !== undefined || this.#due.size > 0 || this.#next.size === 0) return;
-    const waitMs = Math.max(0, this.#flushedMs + everyMs - this.#deps.clock.nowMs());
+    const waitMs = Math.max(0, this.#flushedMs + this.#deps.everyMs - this.#deps.clock.nowMs());
     this.#cancel = this.#deps.clock.after(waitMs, () => {
       this.#cancel = undefined;
       [this.#due, this.#next] = [this.#next, this.#due];
@@ -60,7 +57,7 @@ export class PushQueue {
   }
 
   #flush(): void {
-    while (this.#due.size > 0 && this.#deps.isFree()) this.#deps.send(takeRows(this.#due, this.#deps.rowOf));
+    while (this.#due.size > 0 && this.#deps.isFree()) this.#deps.sendSome(this.#due);
     if (this.#due.size > 0) return;
     this.#flushedMs = this.#deps.clock.nowMs();
     this.#schedule();

@@ -19,8 +19,8 @@ import { PushQueue } from './push-queue.ts';
 import { decodeNodeLine, encodeServerLine } from './state-line-decoder.ts';
 import { lineBytesMax, type NodeLine, type NodeRequest, type ServerLine, type StateRow } from './state-lines.ts';
 import { isProof } from './state-proof.ts';
+import { takeRows } from './state-rows.ts';
 import type { Hello, NodeAnswer, Refused } from './state-server-state.ts';
-import { VoiceQueue } from './voice-queue.ts';
 
 /** What a peer needs of the server it connected to. */
 export interface PeerHost {
@@ -56,12 +56,15 @@ const silentMs = 6_000;
 /** Without reading what was written. */
 const nodeBlockedMs = 6_000;
 const olderBlockedMs = 30_000;
+/** Between two words to a node on one user, and on the voice channels of one community. */
+const rowsEveryMs = 50;
+const voiceEveryMs = 150;
 
 export class StatePeer {
   readonly #host: PeerHost;
   readonly #connection: LineConnection;
   readonly #pushes: PushQueue;
-  readonly #voices: VoiceQueue;
+  readonly #voices: PushQueue;
   readonly #garbage = new GarbageCount();
   readonly #address: string;
   /** The server has room for it. Else it is only told so, if it says hello. */
@@ -87,17 +90,23 @@ export class StatePeer {
       },
       onClose: () => this.#onClose(),
     });
+    const pushing = {
+      clock: host.clock,
+      isFree: () => this.#connection.isOpen && this.#connection.blockedSinceMs === undefined,
+    };
     this.#pushes = new PushQueue({
-      clock: host.clock,
-      rowOf: (user) => host.rowOf(user),
-      isFree: () => this.#connection.isOpen && this.#connection.blockedSinceMs === undefined,
-      send: (states) => this.#say({ type: 'changes', states }),
+      ...pushing,
+      everyMs: rowsEveryMs,
+      sendSome: (due) => this.#say({ type: 'changes', states: takeRows(due, (user) => host.rowOf(user)) }),
     });
-    this.#voices = new VoiceQueue({
-      clock: host.clock,
-      isFree: () => this.#connection.isOpen && this.#connection.blockedSinceMs === undefined,
-      send: (community) => {
-        for (const line of host.voiceLines(community)) this.#say(line);
+    this.#voices = new PushQueue({
+      ...pushing,
+      everyMs: voiceEveryMs,
+      sendSome: (due) => {
+        const [community] = due;
+        if (community === undefined) return;
+        due.delete(community);
+        for (const line of host.voiceLines(community)) this.#say(line); // The lines of one community go together.
       },
     });
   }
