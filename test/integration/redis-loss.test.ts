@@ -21,7 +21,7 @@ interface Figures {
 /** Whoever waited for Redis would wait for half a second. So much a busy machine may add to most, */
 const noiseMs = 20;
 /** to few, */
-const pauseMs = 250;
+const pauseMs = 400;
 /** and to all together. */
 const pausesMs = 1_000;
 
@@ -149,7 +149,8 @@ describe.skipIf(redisUrl === '')(`chat while Redis fails (${redisNeeded})`, () =
     },
   ];
 
-  it.each(faults)('goes on as before while Redis $name', { timeout: 90_000 }, async (fault) => {
+  // Once more where the machine itself stood still: a command that waited for Redis would be late every time.
+  it.each(faults)('goes on as before while Redis $name', { timeout: 90_000, retry: 2 }, async (fault) => {
     const on = await stage();
     const before = await on.talk();
     await fault.break(on);
