@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, w
 import { join } from 'node:path';
 import { openCache } from './cache-folder.ts';
 import { endProcesses, lives } from './processes.ts';
-import type { Service, ServiceOptions, Started } from './service.ts';
+import { MissingTool, type Service, type ServiceOptions, type Started } from './service.ts';
 
 export interface InUse {
   readonly name: string;
@@ -49,7 +49,7 @@ export class ServiceSet {
       this.say(name, 'runs already');
       return { ...known, origin: 'running' };
     }
-    return { ...(await this.start(service, options)), origin: 'started' };
+    return { ...(await this.startSurely(service, options)), origin: 'started' };
   }
 
   /** Ends what was started, and forgets its data. Answers the names. */
@@ -62,6 +62,17 @@ export class ServiceSet {
     }
     rmSync(this.record, { force: true });
     return recorded.map(({ name }) => name);
+  }
+
+  /** A port that was free may be taken by somebody else before the server has it: then once more, with other ports. */
+  private async startSurely(service: Service, options: ServiceOptions): Promise<Recorded> {
+    try {
+      return await this.start(service, options);
+    } catch (error) {
+      if (error instanceof MissingTool) throw error;
+      this.say(service.name, `did not start (${error instanceof Error ? error.message.slice(0, 200) : 'unknown'}); once more`);
+      return this.start(service, options);
+    }
   }
 
   private async start(service: Service, options: ServiceOptions): Promise<Recorded> {
