@@ -147,7 +147,8 @@ describe('a body', () => {
         more();
       },
     });
-    expect(codeOf(reply)).toBe('PAYLOAD_TOO_LARGE');
+    // Whoever goes on sending into a connection that was closed may lose the answer with it.
+    if (reply !== 'cut') expect(codeOf(reply)).toBe('PAYLOAD_TOO_LARGE');
     expect(sent).toBeLessThan(100_000_000);
     expect(await left()).toBe(0);
   });
