@@ -120,6 +120,8 @@ describe('a state server that is lost', () => {
     ['frozen', async () => stage.stateServer.signal('SIGSTOP'), async () => stage.stateServer.signal('SIGCONT')],
   ])(
     'and %s: everybody elsewhere is unknown, and within 3 s of its return the truth is, without a wrong word between',
+    // Real times: once more where the machine itself was slower than that.
+    { timeout: 60_000, retry: 2 },
     async (_how, lose, heal) => {
       await start();
       const ann = await stage.connect(two, 'ann');
@@ -150,6 +152,5 @@ describe('a state server that is lost', () => {
         expect(watcher.history('eve', lostAtMs)).toEqual(['offline', 'unknown', 'offline']);
       }
     },
-    60_000,
   );
 });
