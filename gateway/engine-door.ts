@@ -7,29 +7,17 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Server, type Socket } from 'socket.io';
-import type { Clock } from '../system/clock.ts';
 import { type Refusal, refuse } from '../system/errors.ts';
-import type { Admission } from './admission.ts';
-import type { AddressKey } from './client-address.ts';
 import type { Connection } from './connection.ts';
+import type { DoorDeps } from './door.ts';
 import { EngineConnection, type SocketSide } from './engine-connection.ts';
 import { ConnectRefused } from './handshake.ts';
 import { refuseHandshake } from './handshake-answer.ts';
-import type { Reception } from './reception.ts';
 import { type Departure, isRefusal } from './session-port.ts';
 
-export interface EngineDoorDeps {
+export interface EngineDoorDeps extends DoorDeps {
   readonly server: HttpServer;
-  readonly reception: Reception;
-  readonly admission: Admission;
-  readonly addressOf: (request: IncomingMessage) => AddressKey;
-  readonly refusalOfKnock: (request: IncomingMessage) => { readonly status: number; readonly refusal: Refusal } | undefined;
   readonly origins: readonly (string | RegExp)[];
-  readonly pings: { readonly pingIntervalMs: number; readonly pingTimeoutMs: number };
-  readonly packetBytesMax: number;
-  readonly connectTimeoutMs: number;
-  readonly refusedLingerMs: number;
-  readonly clock: Clock;
 }
 
 interface SocketData {

@@ -10,10 +10,11 @@ import type { AddressInfo, Socket as TcpSocket } from 'node:net';
 import { reconnectInMs } from '../actors/drain-spread.ts';
 import type { Clock } from '../system/clock.ts';
 import type { ClusterLimits } from '../system/cluster/cluster-limits.ts';
-import { type Refusal, refuse } from '../system/errors.ts';
+import { refuse } from '../system/errors.ts';
 import type { Supervision } from '../system/supervision.ts';
 import { Admission, type AdmissionConfig } from './admission.ts';
 import { createAddressRule } from './client-address.ts';
+import type { DoorDeps, HandshakeRefusal } from './door.ts';
 import { CommandMetrics, ConnectMetrics, newOutboxTally, tellOutboxes } from './edge-metrics.ts';
 import { openEngineDoor } from './engine-door.ts';
 import { isOriginAllowed, type OriginRule } from './handshake.ts';
@@ -109,17 +110,17 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
   tellOutboxes(options.metrics, tally, reception.outboxes);
   options.metrics.read('playhouse_connections', () => reception.outboxes.size);
   options.metrics.read('playhouse_handshakes', () => admission.knocking);
-  function refusalOfKnock(request: IncomingMessage): { readonly status: number; readonly refusal: Refusal } | undefined {
+  function refusalOfKnock(request: IncomingMessage): HandshakeRefusal | undefined {
     const refused = whyNot(request);
     if (refused) connects.count(refused.refusal.code);
     return refused;
   }
-  function whyNot(request: IncomingMessage): { readonly status: number; readonly refusal: Refusal } | undefined {
+  function whyNot(request: IncomingMessage): HandshakeRefusal | undefined {
     if (!isOriginAllowed(request.headers, originRule)) return { status: 403, refusal: refuse('FORBIDDEN', 'this origin may not connect') };
     if (!reception.isAccepting) return { status: 503, refusal: stopping };
     return admission.refusalOfKnock(addressOf(request));
   }
-  const doors = {
+  const doors: DoorDeps = {
     reception,
     admission,
     addressOf,

@@ -8,30 +8,15 @@
 import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
-import type { Clock } from '../system/clock.ts';
-import { type Refusal, refuse } from '../system/errors.ts';
-import type { Admission } from './admission.ts';
+import { refuse } from '../system/errors.ts';
 import type { AddressKey } from './client-address.ts';
+import type { DoorDeps } from './door.ts';
 import type { TakeUpgrade } from './engine-door.ts';
 import { ConnectRefused } from './handshake.ts';
 import { refuseHandshake } from './handshake-answer.ts';
-import { PingSweep, type PingTimes } from './ping-sweep.ts';
-import type { Reception } from './reception.ts';
+import { PingSweep } from './ping-sweep.ts';
 import { isRefusal } from './session-port.ts';
 import { type Guest, WebsocketConnection, type WebsocketHost } from './websocket-connection.ts';
-
-export interface WebsocketDoorDeps {
-  readonly reception: Reception;
-  readonly admission: Admission;
-  readonly addressOf: (request: IncomingMessage) => AddressKey;
-  /** Before anything else of a handshake; the refusal is answered and counted by the caller of the door. */
-  readonly refusalOfKnock: (request: IncomingMessage) => { readonly status: number; readonly refusal: Refusal } | undefined;
-  readonly pings: PingTimes;
-  readonly packetBytesMax: number;
-  readonly connectTimeoutMs: number;
-  readonly refusedLingerMs: number;
-  readonly clock: Clock;
-}
 
 /** For the client to close in turn. Then its socket is ended. */
 const closeTimeoutMs = 1_000;
@@ -44,13 +29,13 @@ interface Waiting {
 }
 
 export class WebsocketDoor implements WebsocketHost {
-  readonly #deps: WebsocketDoorDeps;
+  readonly #deps: DoorDeps;
   readonly #websockets: WebSocketServer;
   readonly #pings: PingSweep;
   readonly #open = new Set<WebsocketConnection>();
   readonly #waiting = new Map<WebsocketConnection, Waiting>();
 
-  constructor(deps: WebsocketDoorDeps) {
+  constructor(deps: DoorDeps) {
     this.#deps = deps;
     this.#pings = new PingSweep(deps.pings, deps.clock);
     const options: ServerOptions & { readonly closeTimeout: number } = {
