@@ -6,7 +6,7 @@
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { WriteCommand } from '../../actors/room-fold.ts';
 import type { Cid, UserId } from '../../system/ids.ts';
-import type { Entry } from '../../system/store/entry.ts';
+import { birthOf } from '../support/entries.ts';
 import { deepCopy, fingerprint } from './deep-copy.ts';
 import { type Budget, ExhaustiveModel } from './exhaustive-model.ts';
 import { buildMutant } from './mutant-build.ts';
@@ -23,23 +23,7 @@ export interface Scenario {
 
 const [ann, bob] = ['ann', 'bob'] as unknown as [UserId, UserId];
 const say = (by: UserId, cid: string): WriteCommand => ({ by, cid: cid as Cid, write: { type: 'send', text: cid } });
-const birth: Entry = {
-  seq: 1,
-  n: 0,
-  kind: 'room',
-  by: ann,
-  at: 0,
-  cid: 'birth' as Cid,
-  writer: 'before',
-  room: {
-    kind: 'group',
-    public: false,
-    members: [
-      { user: ann, role: 'owner' },
-      { user: bob, role: 'member' },
-    ],
-  },
-};
+const birth = birthOf(ann, bob, 'before');
 const kick: WriteCommand = { by: ann, cid: 'kick' as Cid, write: { type: 'kick', user: bob } };
 
 export const scenarios: readonly Scenario[] = [

@@ -45,3 +45,22 @@ export function entriesAfter(head: Pick<Head, 'seq' | 'n'>, drafts: readonly Dra
   }
   return entries;
 }
+
+/** How a group room of two begins: one entry with its facts and members. */
+export const birthOf = (owner: UserId, member: UserId, writer: string): Entry => ({
+  seq: 1,
+  n: 0,
+  kind: 'room',
+  by: owner,
+  at: 0,
+  cid: 'birth' as Cid,
+  writer,
+  room: {
+    kind: 'group',
+    public: false,
+    members: [
+      { user: owner, role: 'owner' },
+      { user: member, role: 'member' },
+    ],
+  },
+});

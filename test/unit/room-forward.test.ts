@@ -9,27 +9,12 @@ import { RoomState } from '../../actors/room-state.ts';
 import type { Cid, UserId } from '../../system/ids.ts';
 import type { Entry } from '../../system/store/entry.ts';
 import { testRoomSettings } from '../support/actor-stage.ts';
+import { birthOf } from '../support/entries.ts';
 
 const [ann, bob] = ['ann', 'bob'] as unknown as [UserId, UserId];
 const say = (cid: string, by = ann): WriteCommand => ({ by, cid: cid as Cid, write: { type: 'send', text: cid } });
 const doing = (cid: string, write: RoomWrite, by = ann): WriteCommand => ({ by, cid: cid as Cid, write });
-const birth: Entry = {
-  seq: 1,
-  n: 0,
-  kind: 'room',
-  by: ann,
-  at: 0,
-  cid: 'birth' as Cid,
-  writer: 'before',
-  room: {
-    kind: 'group',
-    public: false,
-    members: [
-      { user: ann, role: 'owner' },
-      { user: bob, role: 'member' },
-    ],
-  },
-};
+const birth = birthOf(ann, bob, 'before');
 const entry = (seq: number, cid: string, writer = 'other', by = ann): Entry => ({
   seq,
   n: seq - 1,

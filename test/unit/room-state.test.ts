@@ -7,6 +7,7 @@ import type { AnsweredOutcome, RoomEffect, RoomInput, RoomSettings } from '../..
 import { RoomState } from '../../actors/room-state.ts';
 import type { Cid, FileId, UserId } from '../../system/ids.ts';
 import type { Entry } from '../../system/store/entry.ts';
+import { birthOf } from '../support/entries.ts';
 
 const [ann, bob] = ['ann', 'bob'] as unknown as [UserId, UserId];
 const settings: RoomSettings = {
@@ -25,23 +26,7 @@ const settings: RoomSettings = {
   recentEntriesMax: 4,
 };
 const command = (by: UserId, cid: string, write: RoomWrite = { type: 'send', text: cid }): WriteCommand => ({ by, cid: cid as Cid, write });
-const birth: Entry = {
-  seq: 1,
-  n: 0,
-  kind: 'room',
-  by: ann,
-  at: 0,
-  cid: 'birth' as Cid,
-  writer: 'other',
-  room: {
-    kind: 'group',
-    public: false,
-    members: [
-      { user: ann, role: 'owner' },
-      { user: bob, role: 'member' },
-    ],
-  },
-};
+const birth = birthOf(ann, bob, 'other');
 const message = (seq: number, by = ann, cid = `m${seq}`): Entry => ({
   seq,
   n: seq - 1,
