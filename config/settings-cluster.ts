@@ -96,6 +96,14 @@ export const clusterSettings = {
     max: 65_535,
     description: `Port the state server listens on; 0: any free one inside a node, ${stateServerPort} for npm run state-server.`,
   }),
+  stateHttpAddress: text({
+    default: '',
+    defaultText: 'empty',
+    rule: 'a host and a port such as 127.0.0.1:3101 or [::1]:3101, or empty',
+    accepts: (value) => value === '' || isAddress(value),
+    description:
+      'Where npm run state-server answers /healthz, /readyz, /version and /metrics; CHAT_OPERATOR_ACCESS says to whom. Empty: nowhere.',
+  }),
   stateSecret: optionalText({
     isSecret: true,
     rule: `at least ${secretBytesMin} bytes long`,

@@ -1,55 +1,26 @@
 /**
- * HTTP: what is served beside the sockets, on the same port.
+ * HTTP: what a node serves beside the sockets, on the same port.
  *
- * Owns: the server's limits, the headers of every answer, what becomes of a path that nobody serves.
- * Guarantees: no message of a library or stack reaches a client; development tokens go to this machine only.
+ * Guarantees: development tokens go to this machine only; bad tokens count against their address before a route looks at one.
  * Does not: hold routes; each kind has a file (http-operate, http-dev-token …), later ones come in through `routes`.
  */
-import { createServer, type Server } from 'node:http';
-import { type FastifyError, type FastifyInstance, fastify } from 'fastify';
-import type { Clock } from '../system/clock.ts';
-import { refuse } from '../system/errors.ts';
-import type { Logger } from '../system/logger.ts';
-import type { Metrics } from '../system/metrics.ts';
+import type { FastifyInstance } from 'fastify';
 import type { OriginRule } from './handshake.ts';
 import { type ApiOptions, addApi } from './http-api.ts';
+import { createHttpBase, type HttpApp, type HttpBaseOptions } from './http-base.ts';
 import { addCors } from './http-cors.ts';
 import { addDevTokens } from './http-dev-token.ts';
 import { addTokenGuard, type GuardOptions } from './http-guard.ts';
 import { addOperatorRoutes, type OperateOptions } from './http-operate.ts';
-import { answerError, problem } from './http-problem.ts';
 import type { TokenSigner } from './token.ts';
 
-export interface HttpOptions extends OperateOptions, ApiOptions, GuardOptions {
+export interface HttpOptions extends OperateOptions, ApiOptions, GuardOptions, HttpBaseOptions {
   /** Given in development mode only: POST /api/dev/token exists. */
   readonly devTokens?: TokenSigner;
   readonly originRule: OriginRule;
   /** More routes: files, a web page. */
   readonly routes?: (app: FastifyInstance, edge: Pick<ApiOptions, 'userCommands'>) => void;
-  readonly clock: Pick<Clock, 'after'>;
-  readonly log: Logger;
 }
-export interface HttpApp {
-  readonly app: FastifyInstance;
-  readonly server: Server;
-}
-
-/** All headers of a request within this time, else 408: a slow sender must not hold a connection. */
-const headersTimeoutMs = 10_000;
-/** The whole of a request, unless its route takes longer ones (`isSlow`, which looks after itself): else it is cut. */
-const requestTimeoutMs = 30_000;
-const keepAliveTimeoutMs = 10_000;
-/** Longer headers: 431. */
-export const headerBytesMax = 16_384;
-/** Larger bodies: 413. Routes that take files set their own. */
-export const bodyBytesMax = 8_192;
-
-const securityHeaders = {
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'cache-control': 'no-store',
-} as const;
 
 export const hint = `Playhouse, a chat server. Talk to it with a socket.io 4 client.
 
@@ -62,67 +33,14 @@ Health: /healthz   Readiness: /readyz
 `;
 
 export async function createHttpApp(options: HttpOptions): Promise<HttpApp> {
-  let server: Server | undefined;
-  const app = fastify({
-    logger: false,
-    bodyLimit: bodyBytesMax,
-    routerOptions: { maxParamLength: 128 },
-    serverFactory(handler) {
-      server = createServer(
-        {
-          headersTimeout: headersTimeoutMs,
-          requestTimeout: 0,
-          keepAliveTimeout: keepAliveTimeoutMs,
-          maxHeaderSize: headerBytesMax,
-        },
-        handler,
-      );
-      return server;
-    },
-  });
-  app.addHook('onSend', async (_request, reply) => {
-    // A route that serves a page brings its own policy.
-    for (const [name, value] of Object.entries(securityHeaders)) if (!reply.hasHeader(name)) reply.header(name, value);
-  });
-  addRequestTimeout(app, options.clock);
+  const { app, server } = createHttpBase(options);
   addCors(app, options.originRule);
-  countAnswers(app, options.metrics);
   addTokenGuard(app, options);
-  app.setNotFoundHandler((_request, reply) => problem(reply, refuse('NOT_FOUND', 'nothing here; GET / says what this is')));
-  app.setErrorHandler((error: FastifyError, _request, reply) => answerError(error, reply, options.log));
   app.get('/', (_request, reply) => reply.type('text/plain; charset=utf-8').send(hint));
   addOperatorRoutes(app, options);
   addApi(app, options);
   if (options.devTokens) addDevTokens(app, options.devTokens, options.originRule);
   options.routes?.(app, options);
   await app.ready();
-  if (server === undefined) throw new TypeError('fastify did not ask for a server');
   return { app, server };
-}
-
-/** Node's own timeout is one for all routes. What has no body is there when its headers are. */
-function addRequestTimeout(app: FastifyInstance, clock: Pick<Clock, 'after'>): void {
-  app.addHook('onRequest', async ({ raw, headers, routeOptions }) => {
-    const hasBody = headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
-    if (!hasBody || routeOptions.config.isSlow) return;
-    const cancel = clock.after(requestTimeoutMs, () => raw.destroy());
-    raw.once('end', cancel);
-    raw.once('close', cancel);
-  });
-}
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    readonly isSlow?: boolean;
-  }
-}
-
-const statusClasses = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
-
-function countAnswers(app: FastifyInstance, metrics: Metrics): void {
-  const counters = statusClasses.map((status) => metrics.counter('playhouse_http_requests_total', { status }));
-  app.addHook('onResponse', async (_request, reply) => {
-    const counter = counters[Math.floor(reply.statusCode / 100) - 1];
-    if (counter) counter.value += 1;
-  });
 }

@@ -19,7 +19,7 @@ import { usersWatchedMax } from '../actors/whereabouts.ts';
 import { type Field, settings, variableOf } from '../config/schema.ts';
 import { keysBeside } from '../gateway/admission.ts';
 import { downloadsMax, downloadsPerUserMax, uploadsMax, uploadsPerUserMax } from '../gateway/files.ts';
-import { bodyBytesMax, headerBytesMax } from '../gateway/http.ts';
+import { bodyBytesMax, headerBytesMax } from '../gateway/http-base.ts';
 import { depthMax, valuesMax } from '../gateway/payload-guard.ts';
 import { packetBytesMax } from '../gateway/server.ts';
 import { asksInFlightMax } from './ask.ts';
@@ -249,21 +249,22 @@ export const bounds = {
   'Connections to the state server': {
     bound: count(stateServerLimits.connectionsMax, 'connections'),
     whenFull: 'one that has not said a word makes room; else TOO_MANY_CONNECTIONS, without a word for older clients',
+    seenIn: 'playhouse_state_connections',
   },
   'Nodes at the state server, those lost less than 8 s ago included': {
     bound: count(stateServerLimits.livesMax, 'nodes'),
     whenFull: 'FULL: presence is unknown at the node that came later',
-    seenIn: 'log: link.down',
+    seenIn: 'playhouse_state_nodes',
   },
   'Sessions at the state server': {
     bound: count(stateServerLimits.sessionsMax, 'sessions'),
     whenFull: 'FULL, and nothing of the line is done; an older client is answered, the session not kept',
-    seenIn: 'log: link.down',
+    seenIn: 'playhouse_state_sessions',
   },
   'Users watched at the state server': {
     bound: `${count(stateServerLimits.watchedMax, 'users')} of a node, ${count(stateServerLimits.watchesMax, 'of all')}`,
     whenFull: 'FULL, and nothing of the line is done',
-    seenIn: 'log: link.down',
+    seenIn: 'playhouse_state_watches',
   },
   'Unfinished lines at the state server': {
     bound: `${kB(stateLineBytesMax)} of a node, ${count(olderLineBytesMax, 'bytes')} of an older client, ${kB(stateServerLimits.heldBytesMax)} of all`,
@@ -285,6 +286,7 @@ export const bounds = {
   'Voice channels at the state server': {
     bound: `${count(stateServerLimits.communitiesMax, 'communities')}, of each ${count(stateServerLimits.channelsPerCommunityMax, 'channels')}, ${count(stateServerLimits.usersPerCommunityMax, 'users')}`,
     whenFull: 'an empty one makes room, else the user is not listed',
+    seenIn: 'playhouse_state_communities',
   },
   'Who came and who went, not yet told to other services': {
     bound: `${count(transitionLimits.waitingMax, 'transitions')}, ${transitionLimits.keptMs / 1_000} s`,

@@ -53,6 +53,13 @@ export const metricTable = {
   playhouse_link_waiting: { type: 'gauge', meaning: 'Sessions and watches the state server was not told of yet.' },
   playhouse_presence_users: { type: 'gauge', meaning: 'Users who are here or watched from here. Bound: CHAT_PRESENCE_USERS_MAX.' },
   playhouse_presence_watches: { type: 'gauge', meaning: 'Users watched, counted once for each connection that does.' },
+  // ---- the state server, where it is in this process ----
+  playhouse_state_connections: { type: 'gauge', meaning: 'Connections to the state server. Bound: 1,024.' },
+  playhouse_state_nodes: { type: 'gauge', meaning: 'Nodes at the state server, those lost less than 8 s ago included. Bound: 512.' },
+  playhouse_state_sessions: { type: 'gauge', meaning: 'Sessions at the state server. Bound: 500,000.' },
+  playhouse_state_users: { type: 'gauge', meaning: 'Users who are online at the state server.' },
+  playhouse_state_watches: { type: 'gauge', meaning: 'Users watched at the state server, counted once for each node. Bound: 1,000,000.' },
+  playhouse_state_communities: { type: 'gauge', meaning: 'Communities with voice channels at the state server. Bound: 100,000.' },
   // ---- Redis ----
   playhouse_redis_up: { type: 'gauge', meaning: '1 while Redis answers. 0 without one, too: chat does not need it.' },
   playhouse_redis_calls_in_flight: { type: 'gauge', meaning: 'Calls to Redis under way. Bound: 1,000.' },

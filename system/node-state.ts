@@ -9,6 +9,8 @@ import type { Config } from '../config/schema.ts';
 import type { Clock } from './clock.ts';
 import { type Incarnation, newId } from './ids.ts';
 import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+import { tellStateServer } from './node-metrics.ts';
 import { publishTransitions } from './node-transitions.ts';
 import type { StateLink } from './state/state-link.ts';
 import { addressOf, createTcpStateLink } from './state/state-link-tcp.ts';
@@ -25,6 +27,7 @@ export interface NodeStateParts {
   /** Of the node, by which its own state server tells other services who came and who went. */
   readonly store: RoomStore;
   readonly wire: Pick<Wire, 'state'>;
+  readonly metrics: Metrics;
 }
 
 export interface NodeState {
@@ -39,7 +42,8 @@ const ownLiveMs = 1_000;
 /** For those who went with the node to be told to other services. */
 const lastEventsMs = 400;
 
-export async function openNodeState(config: StateConfig, { incarnation, clock, log, store, wire }: NodeStateParts): Promise<NodeState> {
+export async function openNodeState(config: StateConfig, parts: NodeStateParts): Promise<NodeState> {
+  const { incarnation, clock, log, store, wire, metrics } = parts;
   const { stateHost: host, statePort: port } = config;
   const me = { node: config.nodeId, inc: incarnation, clock, log };
   const given = config.stateSecret;
@@ -56,6 +60,7 @@ export async function openNodeState(config: StateConfig, { incarnation, clock, l
       ? undefined
       : publishTransitions(async () => store, { publish: (event) => wire.state(event), clock, log });
   const server = await startStateServer({ host, port, clock, log, ...proof, ...(transitions && { onTransitions: transitions.take }) });
+  tellStateServer(metrics, server);
   const link = createTcpStateLink({ ...me, address: addressOf(server.address), ...proof });
   await becomesLive(link, clock);
   return {

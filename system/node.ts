@@ -95,7 +95,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     if (options.parts) tellWire(metrics, new WireTally());
     undo.unshift(() => wire.close());
     const given = options.parts?.link;
-    const state = given ? stateOf(given) : await openNodeState(config, { incarnation, clock, log, store, wire });
+    const state = given ? stateOf(given) : await openNodeState(config, { incarnation, clock, log, store, wire, metrics });
     undo.unshift(() => state.drain(goodbyeMs));
     const { link } = state;
     const view = options.parts?.view ?? (config.redisUrl === undefined ? undefined : shared.view);

@@ -8,15 +8,17 @@ import { systemClock } from './clock.ts';
 import { newId } from './ids.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { failStart, runUntilSignal } from './process-end.ts';
-import { startStateServer } from './state/state-server.ts';
+import { type StateServer, startStateServer } from './state/state-server.ts';
+import { openStateServerHttp } from './state-server-http.ts';
 import { openEvents, openKeep } from './state-server-parts.ts';
 
+const name = 'state-server';
 /** Nodes that lost it try again at least every 2 s, so all are back by then; and within 3 s of its start everybody is known. */
 const settleMs = 2_500;
 
 async function main(): Promise<void> {
   const config = loadConfig();
-  const log = createLogger({ level: config.logLevel, isPretty: config.logPretty, base: { node: 'state-server', inc: newId() } });
+  const log = createLogger({ level: config.logLevel, isPretty: config.logPretty, base: { node: name, inc: newId() } });
   await runUntilSignal({
     start: () => start(config, log),
     banner: ({ server, parts }) =>
@@ -38,8 +40,10 @@ async function start(config: Config, log: Logger) {
   const closeParts = async (): Promise<void> => {
     for (const part of parts) await part.close();
   };
+  let server: StateServer | undefined;
+  let isStopping = false;
   try {
-    const server = await startStateServer({
+    server = await startStateServer({
       host,
       port,
       clock: systemClock,
@@ -49,15 +53,28 @@ async function start(config: Config, log: Logger) {
       ...(events && { onTransitions: events.onTransitions }),
       ...(kept && { keep: kept.keep }),
     });
+    const serving = server;
+    const http = await openStateServerHttp(config, {
+      name,
+      server,
+      parts: { ...(events && { kafka: events.health }), ...(kept && { redis: kept.health }) },
+      isStopping: () => isStopping,
+      clock: systemClock,
+      log,
+    });
     return {
       server,
-      parts,
+      parts: [...parts, ...(http ? [http] : [])],
       async stop() {
-        await server.stop();
+        isStopping = true;
+        await serving.stop();
         await closeParts();
+        // Last: who asks meanwhile hears that it is stopping.
+        await http?.close();
       },
     };
   } catch (error) {
+    await server?.stop();
     await closeParts();
     throw error;
   }

@@ -6,6 +6,7 @@
  */
 import type { Config } from '../config/schema.ts';
 import type { Clock } from './clock.ts';
+import type { PartState } from './health.ts';
 import type { Logger } from './logger.ts';
 import { publishTransitions } from './node-transitions.ts';
 import type { StateKeep } from './state/state-keep.ts';
@@ -24,6 +25,7 @@ interface Deps {
 
 interface Part {
   readonly description: string;
+  health(): PartState;
   /** Never rejects. */
   close(): Promise<void>;
 }
@@ -57,6 +59,7 @@ export async function openEvents(config: StateServerConfig, { clock, log }: Deps
   const transitions = publishTransitions(store, { publish: (event) => events.publish(event), clock, log });
   return {
     description: `told by ${events.description}`,
+    health: () => events.health(),
     onTransitions: transitions.take,
     async close() {
       await transitions.close(lastEventsMs);
@@ -85,6 +88,7 @@ export async function openKeep(config: StateServerConfig, { clock, log }: Deps):
   const keep = createRedisStateKeep({ redis, keys: redisKeys(redisKeyPrefix), signed: new SignedText({ secret, log }), clock, log });
   return {
     description: keep.description,
+    health: () => keep.health(),
     keep,
     async close() {
       redis.close();

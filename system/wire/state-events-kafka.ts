@@ -27,6 +27,7 @@ export interface StateEvents {
   readonly description: string;
   /** Returns at once and never throws. */
   publish(event: StateEvent): void;
+  health(): 'up' | { readonly degraded: string };
   /** Sends what waits, within a moment. Idempotent. */
   close(): Promise<void>;
 }
@@ -56,6 +57,7 @@ export function openStateEvents({ brokers, topicPrefix, clusterSecret, name, clo
   return {
     description: `Kafka at ${brokers.join(', ')}`,
     publish: (event) => producer.push({ type: 'state', event }),
+    health: () => (producer.sends ? 'up' : { degraded: 'does not take who comes and goes' }),
     close: () => producer.close(flushMs),
   };
 }

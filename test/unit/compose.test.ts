@@ -150,6 +150,13 @@ describe('docker-compose.yml', () => {
     for (const host of hosts) expect(Object.keys(compose.services)).toContain(host);
     expect(config.stateServer.split(':')[1]).toBe(serviceOf('state-server').environment['CHAT_STATE_PORT']);
   });
+
+  it('has metrics of the state server for its own network only: a port of its own, which is not published, and no open access', () => {
+    const { stateHttpAddress, statePort, operatorAccess } = loadConfig(environmentOf(serviceOf('state-server')));
+    expect(stateHttpAddress).toMatch(/^0\.0\.0\.0:\d+$/);
+    expect(stateHttpAddress).not.toContain(`:${statePort}`);
+    expect(operatorAccess).not.toBe('open');
+  });
 });
 
 describe.each(own)('the service %s', (name, service) => {

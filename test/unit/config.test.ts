@@ -68,6 +68,7 @@ describe('the defaults', () => {
       clusterAddress: '',
       stateHost: '127.0.0.1',
       statePort: 0,
+      stateHttpAddress: '',
       drainDeadlineMs: 15_000,
       directoryTimeoutMs: 2_000,
       notifyTimeoutMs: 5_000,
@@ -125,6 +126,7 @@ describe('every other value', () => {
       ['', '127.0.0.1:3100', 'state.example.org:1', '[::1]:65535'],
       ['3100', 'state', 'state:0', 'state:65536', '::1:3100', '[1.2.3.4]:1', 'tcp://state:3100', 'state:3100 ', ':3100', 'a b:1'],
     ],
+    ['stateHttpAddress', ['', '127.0.0.1:3101', '[::1]:3101'], ['3101', '127.0.0.1', '127.0.0.1:0', 'http://127.0.0.1:3101']],
     [
       'trustedProxies',
       ['', '10.0.0.7', '10.0.0.0/8, ::1', 'fd00::/8', '0.0.0.0/0'],
