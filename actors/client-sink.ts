@@ -37,6 +37,8 @@ export interface ClientSink {
 /** Encodes events for sinks; one call for any number of receivers. */
 export interface FrameEncoder {
   entries(room: RoomId, entries: readonly Entry[]): Frame;
+  /** The same for one of perhaps many readers who catch up over the same entries: what was made of an entry is kept as long as the entry. */
+  entriesAgain(room: RoomId, entries: readonly Entry[]): Frame;
   /** inMs: from now, for a client whose clock is another. */
   authExpiring(expiresAtMs: number, inMs: number): Frame;
   typing(room: RoomId, users: readonly UserId[]): Frame;

@@ -7,6 +7,7 @@ import { type ActorRef, tell } from '../system/actor.ts';
 import { type Refusal, refuse } from '../system/errors.ts';
 import type { RoomId, UserId } from '../system/ids.ts';
 import type { Answer, RoomView } from './client-command.ts';
+import { NumberedRing } from './numbered-ring.ts';
 import type { RoomFold, WriteCommand } from './room-fold.ts';
 import type { AnsweredOutcome, ReaderId } from './room-protocol.ts';
 
@@ -24,7 +25,7 @@ export interface Owed {
 
 export class RoomAnswers {
   private readonly room: RoomId;
-  private readonly owed = new Map<number, Owed>();
+  private readonly owed = new NumberedRing<Owed>();
   private lastKey = 0;
 
   constructor(room: RoomId) {
@@ -42,7 +43,7 @@ export class RoomAnswers {
 
   owe(owed: Owed): number {
     const key = this.newKey();
-    this.owed.set(key, owed);
+    this.owed.add(key, owed);
     return key;
   }
 
@@ -51,9 +52,7 @@ export class RoomAnswers {
   }
 
   take(key: number): Owed | undefined {
-    const owed = this.owed.get(key);
-    this.owed.delete(key);
-    return owed;
+    return this.owed.take(key);
   }
 
   refuseAll(refusal: Refusal): void {

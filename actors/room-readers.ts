@@ -150,7 +150,7 @@ export class RoomReaders {
     const reader = this.readers.get(id);
     const [first] = entries;
     if (!reader || reader.isBlocked || !first) return undefined;
-    if (!reader.sink.send(this.encoder.entries(this.room, entries))) return this.block(id, reader, first.seq - 1);
+    if (!reader.sink.send(this.encoder.entriesAgain(this.room, entries))) return this.block(id, reader, first.seq - 1);
     reader.cursor = first.seq + entries.length - 1;
     return undefined;
   }

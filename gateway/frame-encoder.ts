@@ -1,12 +1,13 @@
 /**
  * Frame encoder: one event becomes one socket.io packet and one websocket frame, once, for any number of connections.
  *
- * Guarantees: an unmodified socket.io client reads the frames; each entry is made JSON once in its life, however many frames
- * carry it. Worth 14 × at 16 entries a frame.
+ * Guarantees: an unmodified socket.io client reads the frames; a new entry is made JSON once for all who read along, and once more for all
+ * who catch up. Worth 14 × at 16 entries a frame.
  * Does not: send (outbox.ts). Compression stays off: a frame with per-message deflate could not be shared.
  */
 import type { Frame, FrameEncoder } from '../actors/client-sink.ts';
 import type { PresenceView } from '../actors/user-state.ts';
+import type { RoomId } from '../system/ids.ts';
 import type { Histogram } from '../system/metrics.ts';
 import type { Entry } from '../system/store/entry.ts';
 import { encodeEntry, encodeMark, encodePresence, encodeVoice, type ServerEvent, type ServerEvents } from './client-protocol.ts';
@@ -116,26 +117,30 @@ function frameOf<Event extends ServerEvent>(event: Event, body: ServerEvents[Eve
   return new EncodedFrame(`${socketEvent}${JSON.stringify([event, body])}`);
 }
 
+const textOf = (entry: Entry): string => JSON.stringify(encodeEntry(entry));
+
 /** `frameEntries`: told the size of each frame of entries. */
 export function createFrameEncoder(frameEntries?: Histogram): FrameEncoder {
-  /** Weak: an entry's text lives as long as somebody holds the entry. */
+  /** Of those who catch up. Not of what is new: that goes out once, and its text would outlive a collection or two for nothing. */
   const texts = new WeakMap<Entry, string>();
   const presences = new WeakMap<PresenceView, EncodedFrame>();
-  const textOf = (entry: Entry): string => {
+  const keptText = (entry: Entry): string => {
     let text = texts.get(entry);
     if (text === undefined) {
-      text = JSON.stringify(encodeEntry(entry));
+      text = textOf(entry);
       texts.set(entry, text);
     }
     return text;
   };
+  // Spliced from texts; the same as frameOf('entries', { room, entries: entries.map(encodeEntry) }), which a test asserts.
+  const entriesFrame = (room: RoomId, entries: readonly Entry[], text: (entry: Entry) => string): EncodedFrame => {
+    frameEntries?.observe(entries.length);
+    const body = `{"room":${JSON.stringify(room)},"entries":[${entries.map(text).join(',')}]}`;
+    return new EncodedFrame(`${socketEvent}["entries",${body}]`, entries.length);
+  };
   return {
-    // Spliced from texts; the same as frameOf('entries', { room, entries: entries.map(encodeEntry) }), which a test asserts.
-    entries: (room, entries) => {
-      frameEntries?.observe(entries.length);
-      const body = `{"room":${JSON.stringify(room)},"entries":[${entries.map(textOf).join(',')}]}`;
-      return new EncodedFrame(`${socketEvent}["entries",${body}]`, entries.length);
-    },
+    entries: (room, entries) => entriesFrame(room, entries, textOf),
+    entriesAgain: (room, entries) => entriesFrame(room, entries, keptText),
     presence: (changes) => {
       const [only] = changes;
       if (!only || changes.length > 1) return frameOf('presence', { changes: changes.map(encodePresence) });

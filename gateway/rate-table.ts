@@ -2,7 +2,7 @@
  * RateTable: a rate for each user, or for each address, whatever connections and requests it comes by.
  *
  * Guarantees: memory is bounded: a key at rest is forgotten as soon as its burst is full again, which is the same as being
- * new; beyond `keysMax` the key that was not seen for the longest time is forgotten and would begin with a full burst. Whoever
+ * new; beyond `keysMax` the key that was not seen for the longest time, to a second, is forgotten and would begin with a full burst. Whoever
  * has more keys than that (addresses, users with valid tokens) gets more than one key's rate: the node's own bounds remain.
  * Where nodes share the rate, it is this node's first and then what all have left together.
  * Does not: know what is counted.
@@ -21,13 +21,20 @@ export interface RateTableSettings {
 const floodRetryAfterMs = 10_000;
 /** Looked at by each `take`, the oldest ones, so that what rests goes faster than what comes. */
 const restingLookedAt = 2;
+const moveEveryMs = 1_000;
+
+interface Kept {
+  readonly rate: RateLimit;
+  /** When it came to stand where it stands in the table. */
+  movedMs: number | undefined;
+}
 
 export class RateTable {
   readonly #settings: RateTableSettings;
   readonly #clock: Pick<Clock, 'nowMs'>;
   readonly #shared: SharedRate | undefined;
-  /** Seen last comes last. */
-  readonly #rates = new Map<string, RateLimit>();
+  /** Seen last comes last, to `moveEveryMs`. */
+  readonly #rates = new Map<string, Kept>();
 
   constructor(settings: RateTableSettings, clock: Pick<Clock, 'nowMs'>, shared?: SharedRate) {
     this.#settings = settings;
@@ -42,9 +49,10 @@ export class RateTable {
   /** undefined: go on. Else when to come again. */
   take(key: string): number | undefined {
     const { perSecondMax, burstMax, keysMax } = this.#settings;
-    const rate = this.#rates.get(key) ?? new RateLimit(perSecondMax, burstMax, this.#clock);
-    this.#rates.delete(key);
-    this.#rates.set(key, rate);
+    const { rate } = this.#seen(
+      key,
+      this.#rates.get(key) ?? { rate: new RateLimit(perSecondMax, burstMax, this.#clock), movedMs: undefined },
+    );
     const verdict = rate.take(sharedFloodBursts);
     this.#forgetResting();
     if (this.#rates.size > keysMax) this.#rates.delete(this.#rates.keys().next().value as string);
@@ -54,17 +62,27 @@ export class RateTable {
 
   /** So far over its rate that whoever goes on asking pays no heed to refusals. */
   isFlooded(key: string): boolean {
-    return this.#rates.get(key)?.isFlooded(sharedFloodBursts) ?? false;
+    return this.#rates.get(key)?.rate.isFlooded(sharedFloodBursts) ?? false;
   }
 
   /** What `take` would answer, without counting anything. */
   waitMs(key: string): number | undefined {
-    return this.#rates.get(key)?.waitMs();
+    return this.#rates.get(key)?.rate.waitMs();
+  }
+
+  /** To the end of the map, at most once a second: each move leaves a hole, and a map with as many holes as keys is made anew. */
+  #seen(key: string, kept: Kept): Kept {
+    const nowMs = this.#clock.nowMs();
+    if (kept.movedMs !== undefined && nowMs - kept.movedMs < moveEveryMs) return kept;
+    kept.movedMs = nowMs;
+    this.#rates.delete(key);
+    this.#rates.set(key, kept);
+    return kept;
   }
 
   #forgetResting(): void {
     let looked = 0;
-    for (const [key, rate] of this.#rates) {
+    for (const [key, { rate }] of this.#rates) {
       if (looked === restingLookedAt || !rate.isAtRest()) return;
       this.#rates.delete(key);
       looked += 1;

@@ -10,6 +10,7 @@ import { join, resolve } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { Fault } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { threadsNow, yieldBackgroundThread } from './background-thread-embedded.ts';
 import { type FolderFacts, formatVersion, readFacts, writeFacts } from './folder-facts.ts';
 import { liveFiles } from './manifest.ts';
 import { checkTables } from './table-check.ts';
@@ -75,8 +76,10 @@ export async function openFolder(dir: string, log: Logger): Promise<OpenFolder> 
     const live = await liveFiles(dir);
     await checkTables(dir, live.tables);
     const { damaged } = await checkWal(dir, live.logs, facts, log);
+    const threads = await threadsNow();
     level = new ClassicLevel<string, string>(dir, settings);
     await level.open();
+    await yieldBackgroundThread(level, threads);
     return { level, damaged };
   } catch (cause) {
     await level?.close();

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nodeFlags } from '../support/node-flags.ts';
 import { BenchProcess, freePort } from './processes.ts';
 
 export type ArmName = 'bare' | 'playhouse';
@@ -39,7 +40,10 @@ export async function startArm(arm: ArmName, dir: string, secret: string, option
           nodeArgs,
           args: [String(port), ...(options.isPingless ? [String(longPingMs)] : [])],
         })
-      : new BenchProcess('system/main.js', 'server', { nodeArgs, environment: nodeEnvironment(port, dir, secret, options) });
+      : new BenchProcess('system/main.js', 'server', {
+          nodeArgs: [...nodeFlags, ...nodeArgs],
+          environment: nodeEnvironment(port, dir, secret, options),
+        });
   await process.untilReady(port, arm === 'bare' ? '/' : '/readyz', startWithinMs);
   return { process, port };
 }

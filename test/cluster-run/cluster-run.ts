@@ -16,6 +16,7 @@ import { freePorts } from '../services/processes.ts';
 import { redis } from '../services/redis.ts';
 import type { InUse } from '../services/service-set.ts';
 import { ServiceSet } from '../services/service-set.ts';
+import { nodeFlags } from '../support/node-flags.ts';
 import { chooseBalancer, prepareBalancer } from './balancer.ts';
 import { Member, type MemberEvents } from './member.ts';
 import type { RunOptions, Verb } from './options.ts';
@@ -202,7 +203,7 @@ export class ClusterRun {
     probe: () => Promise<unknown>,
     port: number,
   ): Promise<void> {
-    const args = ['--enable-source-maps', programOf(program)];
+    const args = ['--enable-source-maps', ...(name === 'state' ? [] : nodeFlags), programOf(program)];
     const member = this.memberOf(name, process.execPath, args, env, probe);
     if (name === 'state') this.state = member;
     else this.nodes = [...this.nodes, member];

@@ -53,6 +53,7 @@ const frame = (event: string, body: unknown): TestFrame => ({ bytes: 1, event, b
 
 export const testEncoder: FrameEncoder = {
   entries: (room, entries) => frame('entries', { room, entries }),
+  entriesAgain: (room, entries) => frame('entries', { room, entries }),
   presence: (changes) => frame('presence', { changes }),
   authExpiring: (expiresAt, inMs) => frame('auth:expiring', { expiresAt, inMs }),
   voice: ({ community, channels, complete }) => frame('voice', { community, channels: Object.fromEntries(channels), complete }),

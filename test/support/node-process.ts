@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { nodeFlags } from './node-flags.ts';
 
 /** Where what is run as a process is, for tests as they are and as they are compiled. */
 export const programs = new URL(import.meta.url.includes('/dist/') ? '../../system/' : '../../dist/system/', import.meta.url);
@@ -90,7 +91,7 @@ export class NodeProcess {
   private spawn(): ChildProcess {
     this.output = '';
     const env = { PATH: process.env.PATH ?? '', CHAT_LOG_LEVEL: 'warn', CHAT_LOG_PRETTY: 'false', ...this.env };
-    this.child = spawn(process.execPath, [this.program], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(process.execPath, [...nodeFlags, this.program], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const name of ['stdout', 'stderr'] as const) {
       this.child[name]?.setEncoding('utf8').on('data', (data: string) => {
         this.output = (this.output + data).slice(-100_000);

@@ -11,6 +11,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { type Environment, loadConfig } from '../../config/load.ts';
 import { hasBalancer } from '../cluster-run/balancer.ts';
+import { nodeFlags } from '../support/node-flags.ts';
 
 const read = (name: string): string => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
 
@@ -224,6 +225,19 @@ describe('the load balancer of docker-compose.yml', () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  });
+});
+
+describe('a chat node', () => {
+  it('is started with the same flags of Node everywhere', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: { start: string } };
+    const flags = nodeFlags.join(' ');
+    expect(scripts.start).toContain(`node ${flags} dist/system/main.js`);
+    expect(serviceOf('node').command?.join(' ')).toContain(`node --enable-source-maps ${flags} dist/system/main.js`);
+    const { single } = compose.services;
+    expect(single?.command).toBeUndefined(); // The image's own.
+    const command = ['node', '--enable-source-maps', ...nodeFlags, 'dist/system/main.js'].map((word) => `"${word}"`).join(', ');
+    expect(dockerfile).toContain(`CMD [${command}]`);
   });
 });
 

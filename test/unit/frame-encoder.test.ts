@@ -71,7 +71,7 @@ describe('a frame encoder', () => {
     }
   });
 
-  it('makes an entry JSON once, however many frames carry it', () => {
+  it('makes an entry JSON once for all who catch up, however many frames carry it', () => {
     let reads = 0;
     const entry = asEntry({ seq: 1 });
     Object.defineProperty(entry, 'text', {
@@ -81,9 +81,9 @@ describe('a frame encoder', () => {
         return 'once';
       },
     });
-    encoder.entries(room, [entry]);
+    encoder.entriesAgain(room, [entry]);
     const readsOfOne = reads;
-    for (let i = 0; i < 5; i++) expect((encoder.entries(room, [entry, asEntry({ seq: 2 })]) as EncodedFrame).packet).toContain('once');
+    for (let i = 0; i < 5; i++) expect((encoder.entriesAgain(room, [entry, asEntry({ seq: 2 })]) as EncodedFrame).packet).toContain('once');
     expect(reads).toBe(readsOfOne);
   });
 
