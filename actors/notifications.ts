@@ -25,6 +25,7 @@ export class Notifications {
   }
 
   appended(room: RoomId, entries: readonly Entry[], members: Pick<RoomFold, 'memberIds' | 'size'>): void {
+    if (!this.notifier.isListening) return;
     for (const entry of entries) {
       if (!isMessage(entry)) continue;
       const { by: sender, name, text, kind, seq, at } = entry;

@@ -48,7 +48,7 @@ export class Outbox implements ClientSink, ClientSocketListener {
   /** For log lines. */
   readonly #user: string;
   /** Answers of this turn: they leave with its frame, as the first bytes of the same write, or at its end. */
-  #answers: string[] = [];
+  #answers: string[] | undefined;
   #answerBytes = 0;
   #phase: 'starting' | 'open' | 'closing' | 'closed' = 'starting';
   #onRoom: (() => void) | undefined;
@@ -118,7 +118,10 @@ export class Outbox implements ClientSink, ClientSocketListener {
   /** Takes the packet that answers a command. Never refused, since the command was carried out; past `cutBytesMax` the connection is cut. */
   answer(packet: string): void {
     if (this.#phase === 'closed') return;
-    if (this.#answers.length === 0) queueMicrotask(this.#flushAnswers);
+    if (this.#answers === undefined) {
+      this.#answers = [];
+      queueMicrotask(this.#flushAnswers);
+    }
     this.#answers.push(packet);
     this.#answerBytes += packet.length;
   }
@@ -176,7 +179,7 @@ export class Outbox implements ClientSink, ClientSocketListener {
   }
 
   #disconnectIfDone(): void {
-    if (this.frames === 0 && this.#answers.length === 0 && !this.#isAwaited) this.#disconnect();
+    if (this.frames === 0 && this.#answers === undefined && !this.#isAwaited) this.#disconnect();
   }
 
   #tooSlow(): void {
@@ -207,17 +210,20 @@ export class Outbox implements ClientSink, ClientSocketListener {
 
   /** Answers of this turn go first, as one write with what follows: copying a frame behind them costs less than a second one. */
   #give(packets: readonly string[], frame?: EncodedFrame): void {
-    this.#socket.write(this.#answers.length === 0 ? packets : [...this.#takeAnswers(), ...packets], frame);
+    const answers = this.#takeAnswers();
+    if (answers) for (const packet of packets) answers.push(packet);
+    this.#socket.write(answers ?? packets, frame);
     this.#cutIfHopeless();
   }
 
   readonly #flushAnswers = (): void => {
-    if (this.#answers.length > 0) this.#give([]);
+    if (this.#answers) this.#give([]);
   };
 
-  #takeAnswers(): readonly string[] {
+  /** No empty list stands by: it would be old when it is used, and V8 then makes such lists old from the beginning. */
+  #takeAnswers(): string[] | undefined {
     const answers = this.#answers;
-    this.#answers = [];
+    this.#answers = undefined;
     this.#answerBytes = 0;
     return answers;
   }

@@ -19,8 +19,9 @@ export interface RateTableSettings {
 
 /** Whoever asks far over its rate waits as long as it takes the count of that to end. */
 const floodRetryAfterMs = 10_000;
-/** Looked at by each `take`, the oldest ones, so that what rests goes faster than what comes. */
-const restingLookedAt = 2;
+/** By a `take`, so often, so many of the oldest are looked at: what rests goes, also faster than it came. */
+const sweepEveryMs = 10;
+const restingLookedAt = 256;
 const moveEveryMs = 1_000;
 
 interface Kept {
@@ -35,6 +36,7 @@ export class RateTable {
   readonly #shared: SharedRate | undefined;
   /** Seen last comes last, to `moveEveryMs`. */
   readonly #rates = new Map<string, Kept>();
+  #sweptMs = Number.NEGATIVE_INFINITY;
 
   constructor(settings: RateTableSettings, clock: Pick<Clock, 'nowMs'>, shared?: SharedRate) {
     this.#settings = settings;
@@ -81,6 +83,9 @@ export class RateTable {
   }
 
   #forgetResting(): void {
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - this.#sweptMs < sweepEveryMs) return;
+    this.#sweptMs = nowMs;
     let looked = 0;
     for (const [key, { rate }] of this.#rates) {
       if (looked === restingLookedAt || !rate.isAtRest()) return;

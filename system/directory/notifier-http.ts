@@ -26,6 +26,7 @@ export function createHttpNotifier(options: HttpNotifierOptions): Notifier {
 }
 
 class HttpNotifier implements Notifier {
+  readonly isListening = true;
   readonly description = 'notification service over HTTP';
   private readonly options: HttpNotifierOptions;
   private readonly queue = new NotifyQueue();

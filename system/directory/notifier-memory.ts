@@ -36,6 +36,7 @@ export function createMemoryNotifier(told?: Told[]): Notifier {
         });
       done.add(telling);
     },
+    isListening: told !== undefined,
     counts: () => ({ ...counts }),
     description: told ? 'a list in this process' : 'none',
     health: () => 'up',

@@ -32,6 +32,8 @@ export interface Notifier {
    * nobody absent: no call is made. When `notesWaitingMax` wait, the oldest is dropped.
    */
   note(message: Noted, absent: () => Promise<Absent>): void;
+  /** false: there is nobody to tell, and `note` does nothing. */
+  readonly isListening: boolean;
   counts(): NotifierCounts;
   readonly description: string;
   /** For /readyz. Never `down`. */
