@@ -68,6 +68,11 @@ const relations: readonly Relation[] = [
     holds: (v) => v.roomsPerSocketMax <= v.roomsActiveMax,
   },
   {
+    between: ['uploadBytesPerDayMax', 'fileBytesMax'],
+    rule: 'be at least CHAT_FILE_BYTES_MAX: a file of the largest size could never be sent',
+    holds: (v) => v.uploadBytesPerDayMax >= v.fileBytesMax,
+  },
+  {
     between: ['ackDeadlineMs', 'drainDeadlineMs'],
     rule: 'be less than CHAT_DRAIN_DEADLINE_MS: an orderly stop waits for commands that are being stored',
     holds: (v) => v.ackDeadlineMs < v.drainDeadlineMs,

@@ -25,6 +25,7 @@ export type Unit =
   | 'milliseconds'
   | 'seconds'
   | 'bytes'
+  | 'bytes per day'
   | 'frames'
   | 'entries'
   | 'commands'

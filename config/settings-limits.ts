@@ -25,6 +25,14 @@ export const limitSettings = {
     max: 3_600_000,
     description: 'Longest time for the whole of an upload to come. Above: its connection is cut and nothing of it is kept.',
   }),
+  uploadBytesPerDayMax: integer({
+    default: 1_073_741_824,
+    unit: 'bytes per day',
+    min: 1,
+    max: 1_000_000_000_000,
+    description:
+      'Most bytes of files one user may leave on this node within 24 hours; several nodes count each for itself. Above: RATE_LIMITED.',
+  }),
   outboxBytesMax: integer({
     default: 65_536,
     unit: 'bytes',

@@ -22,6 +22,8 @@ export interface FileIntakeDeps {
   readonly room: Pick<RoomFiles, 'refusalToWrite' | 'append'>;
   readonly store: Pick<FileStore, 'put' | 'remove'>;
   readonly fileBytesMax: number;
+  /** So many bytes of this upload stay: a new entry names them, or may still come to. */
+  readonly onKept: (bytes: number) => void;
   readonly log: Logger;
 }
 
@@ -91,12 +93,14 @@ async function append(
   const answer = await deps.room.append(room, { by, name, cid, file: facts, ...(replyTo === undefined ? undefined : { replyTo }) });
   if (!answer.ok) {
     // What may still come to be stored keeps its bytes; if it does not, the collector takes them.
-    if (!answer.refusal.retryable) await dropFile(deps, file);
+    if (answer.refusal.retryable) deps.onKept(file.bytes);
+    else await dropFile(deps, file);
     return answer.refusal;
   }
   if (answer.result.type !== 'stored') throw new TypeError(`a file was answered ${answer.result.type}`);
   const { seq, at, dup, file: stored } = answer.result;
-  if (stored?.id !== file.id) await dropFile(deps, file);
+  if (stored?.id === file.id) deps.onKept(file.bytes);
+  else await dropFile(deps, file);
   const first = { room, seq, at, kind: 'file' as const, by, name, cid, ...(replyTo === undefined ? undefined : { replyTo }) };
   return { ...first, ...(stored && { file: stored }), ...(dup && { dup: true as const }) };
 }

@@ -3,8 +3,9 @@
  *
  * Guarantees: rights are asked before the body is read, and again by the room when the entry is appended; bytes pass through in parts
  * and are durable before the entry is; what is refused, too large, too slow or cut off leaves nothing. A file leaves as a download only:
- * attachment, nosniff, sandboxed, by its first bytes' type, never by what was claimed.
- * Does not: collect what a crash left (file-collector), or know ranges: a download that broke begins anew.
+ * attachment, nosniff, sandboxed, by its first bytes' type, never by what was claimed. A range of one is the same bytes of the same file:
+ * its ETag is its SHA-256.
+ * Does not: collect what a crash left (file-collector).
  */
 import type { Readable } from 'node:stream';
 import multipart from '@fastify/multipart';
@@ -20,10 +21,12 @@ import { takeUpload } from './file-intake.ts';
 import { contentDisposition } from './file-name.ts';
 import { bearerOf } from './http-access.ts';
 import { problem } from './http-problem.ts';
+import { rangeOf } from './http-range.ts';
 import { uploadLimits } from './http-upload-form.ts';
 import type { RateTable } from './rate-table.ts';
 import { type Identity, isRefusal, type TokenVerifier } from './session-port.ts';
 import { TransferGate } from './transfer-gate.ts';
+import { UploadQuota } from './upload-quota.ts';
 
 export interface FileRouteDeps {
   readonly room: Pick<RoomFiles, 'refusalToWrite' | 'append' | 'find'>;
@@ -32,6 +35,7 @@ export interface FileRouteDeps {
   readonly userCommands: Pick<RateTable, 'take'>;
   readonly fileBytesMax: number;
   readonly uploadTimeoutMs: number;
+  readonly uploadBytesPerDayMax: number;
   readonly clock: Pick<Clock, 'nowMs' | 'after'>;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -42,6 +46,8 @@ export const uploadsPerUserMax = 4;
 export const uploadsMax = 64;
 export const downloadsPerUserMax = 8;
 export const downloadsMax = 128;
+/** Whose bytes of a day are counted; more: who uploaded longest ago begins anew. */
+export const quotaUsersMax = 10_000;
 /** For a refusal to arrive before the connection of a client is cut that goes on sending. */
 const lingerMs = 2_000;
 /** A client that reads nothing of its download for so long is cut. */
@@ -50,9 +56,14 @@ const downloadIdleMs = 30_000;
 export function addFiles(app: FastifyInstance, deps: FileRouteDeps): void {
   const uploads = new TransferGate({ what: 'uploads', perUserMax: uploadsPerUserMax, nodeMax: uploadsMax });
   const downloads = new TransferGate({ what: 'downloads', perUserMax: downloadsPerUserMax, nodeMax: downloadsMax });
+  const quota = new UploadQuota({ bytesMax: deps.uploadBytesPerDayMax, usersMax: quotaUsersMax, clock: deps.clock });
   const { metrics } = deps;
   metrics.read('playhouse_transfers', () => ({ upload: uploads.size, download: downloads.size }));
-  metrics.read('playhouse_transfers_refused_total', () => ({ upload: uploads.refused, download: downloads.refused }));
+  metrics.read('playhouse_transfers_refused_total', () => ({
+    upload: uploads.refused,
+    download: downloads.refused,
+    quota: quota.refused,
+  }));
   const bytesTaken = metrics.counter('playhouse_file_bytes_total', { direction: 'in' });
   const bytesGiven = metrics.counter('playhouse_file_bytes_total', { direction: 'out' });
 
@@ -69,9 +80,16 @@ export function addFiles(app: FastifyInstance, deps: FileRouteDeps): void {
     const entered = enter(request, uploads);
     if (isRefusal(entered)) return refuseUpload(request, reply, entered, deps.clock);
     const { identity, leave } = entered;
+    // Its form is longer than its file: nothing that fits is refused but at the very end of a day's bytes.
+    const declared = Number(request.headers['content-length'] ?? deps.fileBytesMax);
+    const allowance = quota.take(identity.userId, Math.min(declared, deps.fileBytesMax));
+    if (isRefusal(allowance)) {
+      leave();
+      return refuseUpload(request, reply, allowance, deps.clock);
+    }
     const cancel = deps.clock.after(deps.uploadTimeoutMs, () => request.raw.destroy());
     try {
-      const answer = await takeUpload(deps, identity, request);
+      const answer = await takeUpload({ ...deps, onKept: allowance.kept }, identity, request);
       if (isRefusal(answer)) return refuseUpload(request, reply, answer, deps.clock);
       bytesTaken.value += answer.dup ? 0 : (answer.file?.bytes ?? 0);
       return reply.code(answer.dup ? 200 : 201).send(answer);
@@ -81,6 +99,7 @@ export function addFiles(app: FastifyInstance, deps: FileRouteDeps): void {
       return refuseUpload(request, reply, unavailable, deps.clock);
     } finally {
       cancel();
+      allowance.end();
       leave();
     }
   }
@@ -94,10 +113,20 @@ export function addFiles(app: FastifyInstance, deps: FileRouteDeps): void {
       const { id } = request.params as { readonly id: string };
       const found = isFileId(id) ? await deps.room.find(identity.userId, id) : refuse('NOT_FOUND', 'no such file');
       if (isRefusal(found)) return problem(reply, found);
-      describe(reply, found);
-      if (request.method === 'HEAD') return reply.send();
-      const got = await deps.store.get(found.stored.id);
-      if (!got) return problem(reply.removeHeader('content-length'), refuse('NOT_FOUND', 'no such file'));
+      const { bytes, sha256, id: stored } = found.stored;
+      const etag = `"${sha256}"`;
+      // Of GET only, says the standard.
+      const range = request.method === 'GET' ? rangeOf(request.headers, { bytes, etag }) : undefined;
+      if (range === 'unsatisfiable')
+        return problem(reply.header('content-range', `bytes */${bytes}`), refuse('INVALID', 'no byte of the file is in this range'), 416);
+      const got = request.method === 'GET' ? await deps.store.get(stored, range) : undefined;
+      if (!got && request.method === 'GET') return problem(reply, refuse('NOT_FOUND', 'no such file'));
+      describe(reply, found, etag);
+      if (range) {
+        reply.code(206).header('content-range', `bytes ${range.first}-${range.last}/${bytes}`);
+        reply.header('content-length', String(range.last - range.first + 1));
+      }
+      if (!got) return reply.send();
       isLeaving = false;
       watch(got.bytes, reply, leave);
       got.bytes.on('data', (part: Buffer) => {
@@ -107,7 +136,7 @@ export function addFiles(app: FastifyInstance, deps: FileRouteDeps): void {
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       deps.log.warn({ ev: 'file.failed', cause: error.message }, 'a file could not be read');
-      return problem(reply.removeHeader('content-length'), unavailable);
+      return problem(reply, unavailable);
     } finally {
       if (isLeaving) leave();
     }
@@ -162,7 +191,7 @@ function refuseUpload(request: FastifyRequest, reply: FastifyReply, refusal: Lim
 
 // ---- giving ----
 
-function describe(reply: FastifyReply, { stored, facts }: ShownFile): void {
+function describe(reply: FastifyReply, { stored, facts }: ShownFile, etag: string): void {
   reply.headers({
     'content-type': facts.type,
     'content-length': String(stored.bytes),
@@ -172,6 +201,7 @@ function describe(reply: FastifyReply, { stored, facts }: ShownFile): void {
     'cross-origin-resource-policy': 'same-site',
     // Asked for again each time: who was removed from the room, or what was deleted, is not to be had from a cache.
     'cache-control': 'private, no-cache',
-    'accept-ranges': 'none',
+    'accept-ranges': 'bytes',
+    etag,
   });
 }

@@ -20,10 +20,10 @@ export function addCors(app: FastifyInstance, originRule: OriginRule): void {
     if (!isOriginAllowed(request.headers, originRule))
       return problem(reply, refuse('FORBIDDEN', 'this origin is not allowed; see CHAT_ORIGINS'));
     reply.header('access-control-allow-origin', origin);
-    reply.header('access-control-expose-headers', 'retry-after');
+    reply.header('access-control-expose-headers', 'retry-after, accept-ranges, content-range, etag');
     if (request.method !== 'OPTIONS') return undefined;
     reply.header('access-control-allow-methods', 'GET, POST');
-    reply.header('access-control-allow-headers', 'authorization, content-type');
+    reply.header('access-control-allow-headers', 'authorization, content-type, range, if-range');
     reply.header('access-control-max-age', String(preflightSeconds));
     return reply.code(204).send();
   });

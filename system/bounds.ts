@@ -18,7 +18,7 @@ import { voiceWatchedPerSessionMax } from '../actors/voice-state.ts';
 import { usersWatchedMax } from '../actors/whereabouts.ts';
 import { type Field, settings, variableOf } from '../config/schema.ts';
 import { keysBeside } from '../gateway/admission.ts';
-import { downloadsMax, downloadsPerUserMax, uploadsMax, uploadsPerUserMax } from '../gateway/files.ts';
+import { downloadsMax, downloadsPerUserMax, quotaUsersMax, uploadsMax, uploadsPerUserMax } from '../gateway/files.ts';
 import { bodyBytesMax, headerBytesMax } from '../gateway/http-base.ts';
 import { depthMax, valuesMax } from '../gateway/payload-guard.ts';
 import { packetBytesMax } from '../gateway/server.ts';
@@ -223,6 +223,11 @@ export const bounds = {
     bound: `${uploadsPerUserMax} of one user, ${uploadsMax} on the node`,
     whenFull: 'RATE_LIMITED for the user, BUSY on the node, before a byte is taken',
     seenIn: 'playhouse_transfers',
+  },
+  'Files of one user in a day': {
+    bound: `${setting('uploadBytesPerDayMax')} bytes on each node; ${count(quotaUsersMax, 'users')} are counted`,
+    whenFull: 'RATE_LIMITED before a byte is taken, with when there is room again; who uploaded longest ago is forgotten',
+    seenIn: 'playhouse_transfers_refused_total',
   },
   'Downloads at once': {
     bound: `${downloadsPerUserMax} of one user, ${downloadsMax} on the node`,

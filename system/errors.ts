@@ -15,7 +15,7 @@ export const errorTable = {
   NOT_FOUND: { retryable: false, meaning: 'It does not exist, or it is not yours to see.' },
   CONFLICT: { retryable: false, meaning: 'The id is taken, or the same cid was used with other content.' },
   PAYLOAD_TOO_LARGE: { retryable: false, meaning: 'Larger than the limit named in the message.' },
-  RATE_LIMITED: { retryable: true, meaning: 'Too many commands. Wait retryAfterMs.' },
+  RATE_LIMITED: { retryable: true, meaning: 'Too many commands, or bytes of files. Wait retryAfterMs.' },
   BUSY: { retryable: true, meaning: 'A queue on the way is full. Wait retryAfterMs and send again with the same cid.' },
   ROOM_UNAVAILABLE: { retryable: true, meaning: 'The room failed repeatedly and rests. Wait retryAfterMs.' },
   STORE_UNAVAILABLE: { retryable: true, meaning: 'Nothing could be stored in time; send again with the same cid.' },

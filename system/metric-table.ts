@@ -127,7 +127,8 @@ export const metricTable = {
   playhouse_transfers_refused_total: {
     type: 'counter',
     labels: ['kind'],
-    meaning: 'Uploads and downloads refused because too many were under way, of one user or on the node.',
+    meaning:
+      'upload, download: refused because too many were under way, of one user or on the node. quota: uploads over what their user may send in a day.',
   },
   playhouse_file_bytes_total: { type: 'counter', labels: ['direction'], meaning: 'Bytes of files taken (in) and given (out).' },
   playhouse_files_collected_total: {

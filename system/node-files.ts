@@ -17,7 +17,10 @@ import type { Metrics } from './metrics.ts';
 import type { RoomLog } from './store/room-log.ts';
 import { deletesWatched } from './store/room-log-watched.ts';
 
-export type FilesConfig = Pick<Config, 'dataDir' | 'mongoUrl' | 'allowUnsafeStore' | 'fileBytesMax' | 'uploadTimeoutMs'>;
+export type FilesConfig = Pick<
+  Config,
+  'dataDir' | 'mongoUrl' | 'allowUnsafeStore' | 'fileBytesMax' | 'uploadTimeoutMs' | 'uploadBytesPerDayMax'
+>;
 
 export interface NodeFilesOptions {
   readonly config: FilesConfig;
@@ -82,8 +85,9 @@ export class NodeFiles {
     const { config, log: logger } = this.#options;
     const { log, clock, metrics } = this.#around;
     const room = new RoomFiles({ rooms, log, files: this.#store, clock, logger });
-    const { fileBytesMax, uploadTimeoutMs } = config;
-    addFiles(app, { room, store: this.#store, ...edge, fileBytesMax, uploadTimeoutMs, clock, log: logger, metrics });
+    const { fileBytesMax, uploadTimeoutMs, uploadBytesPerDayMax } = config;
+    const limits = { fileBytesMax, uploadTimeoutMs, uploadBytesPerDayMax };
+    addFiles(app, { room, store: this.#store, ...edge, ...limits, clock, log: logger, metrics });
   }
 
   /** The store they stand beside, closed together with them. */

@@ -2,12 +2,13 @@
  * FileTransfer: files over HTTP, beside the connection, on the node that is in use.
  *
  * Guarantees: an upload that the node did not answer is sent again with its cid, so it is stored once; a download is the whole file, or
- * an error: its bytes are counted.
- * Does not: keep uploads over the end of the process, or read a download into pieces: a file is at most some 10 MB.
+ * an error: its bytes are counted, and one that was cut goes on where it was.
+ * Does not: keep uploads over the end of the process, or give a download in pieces: a file is at most some 10 MB.
  */
 import { newId } from '../../system/ids.ts';
 import type { WireError, WireFile } from '../client-protocol.ts';
 import { ChatError, toChatError } from './chat-error.ts';
+import { FileDownload } from './file-download.ts';
 import { backoffMs, type Timing } from './timing.ts';
 
 export interface Access {
@@ -64,12 +65,10 @@ export class FileTransfer {
   }
 
   download(id: string): Promise<DownloadedFile> {
+    const file = new FileDownload();
     return this.again(async ({ url, token }) => {
-      const response = await call(new URL(`/api/files/${encodeURIComponent(id)}`, url), token, {});
-      const bytes = new Uint8Array(await response.arrayBuffer());
-      const length = Number(response.headers.get('content-length') ?? bytes.length);
-      if (bytes.length !== length) throw new ChatError('CONNECTION_LOST', 'the file did not come to its end', true);
-      return { bytes, type: response.headers.get('content-type') ?? 'application/octet-stream' };
+      const response = await call(new URL(`/api/files/${encodeURIComponent(id)}`, url), token, { headers: file.headers() });
+      return { bytes: await file.take(response), type: file.type };
     });
   }
 
@@ -87,8 +86,12 @@ export class FileTransfer {
   }
 }
 
-async function call(url: URL, token: string, init: RequestInit): Promise<Response> {
-  const headers = { authorization: `Bearer ${token}` };
+async function call(
+  url: URL,
+  token: string,
+  init: Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> },
+): Promise<Response> {
+  const headers = { ...init.headers, authorization: `Bearer ${token}` };
   const response = await fetch(url, { ...init, headers, signal: AbortSignal.timeout(transferTimeoutMs) });
   if (response.ok) return response;
   const problem = (await response.json().catch(() => ({}))) as Partial<WireError> & { readonly detail?: string };

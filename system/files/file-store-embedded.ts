@@ -13,7 +13,16 @@ import type { Clock } from '../clock.ts';
 import { Fault } from '../errors.ts';
 import type { FileId } from '../ids.ts';
 import { decodeFacts, encodeFacts, factsLength, tailBytes } from './file-format-embedded.ts';
-import { type FileOwner, type FileStore, isFileId, listLimitMax, ownerPrefix, type PutOutcome, type StoredFile } from './file-store.ts';
+import {
+  type ByteRange,
+  type FileOwner,
+  type FileStore,
+  isFileId,
+  listLimitMax,
+  ownerPrefix,
+  type PutOutcome,
+  type StoredFile,
+} from './file-store.ts';
 import { verifiedBytes } from './verified-bytes.ts';
 
 const incomingFolder = 'incoming';
@@ -74,14 +83,15 @@ class EmbeddedFileStore implements FileStore {
     }
   }
 
-  async get(id: FileId): Promise<{ file: StoredFile; bytes: Readable } | undefined> {
+  async get(id: FileId, range?: ByteRange): Promise<{ file: StoredFile; bytes: Readable } | undefined> {
     const handle = await this.#open(id);
     if (!handle) return undefined;
     try {
       const file = await readFacts(handle, id);
-      const verified = verifiedBytes(file);
+      const { first, last } = range ?? { first: 0, last: Math.max(file.bytes, 1) - 1 };
+      const verified = verifiedBytes(file, range);
       // The stream closes the handle, also when nobody ever reads.
-      const source = handle.createReadStream({ start: 0, end: Math.max(file.bytes, 1) - 1, highWaterMark: readBytes });
+      const source = handle.createReadStream({ start: first, end: last, highWaterMark: readBytes });
       source.on('error', (cause) => verified.destroy(unavailable(cause)));
       verified.on('close', () => source.destroy());
       source.pipe(verified);

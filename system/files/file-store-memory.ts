@@ -6,7 +6,15 @@ import { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import { Fault } from '../errors.ts';
 import type { FileId } from '../ids.ts';
-import { type FileOwner, type FileStore, listLimitMax, ownerPrefix, type PutOutcome, type StoredFile } from './file-store.ts';
+import {
+  type ByteRange,
+  type FileOwner,
+  type FileStore,
+  listLimitMax,
+  ownerPrefix,
+  type PutOutcome,
+  type StoredFile,
+} from './file-store.ts';
 
 export class MemoryFileStore implements FileStore {
   readonly description = 'memory (nothing survives the process)';
@@ -40,10 +48,12 @@ export class MemoryFileStore implements FileStore {
     return this.#files.get(id)?.file;
   }
 
-  async get(id: FileId): Promise<{ file: StoredFile; bytes: Readable } | undefined> {
+  async get(id: FileId, range?: ByteRange): Promise<{ file: StoredFile; bytes: Readable } | undefined> {
     this.#assertOpen();
     const found = this.#files.get(id);
-    return found && { file: found.file, bytes: Readable.from([found.bytes], { objectMode: false }) };
+    if (!found) return undefined;
+    const bytes = range ? found.bytes.subarray(range.first, range.last + 1) : found.bytes;
+    return { file: found.file, bytes: Readable.from([bytes], { objectMode: false }) };
   }
 
   async remove(id: FileId): Promise<void> {

@@ -12,7 +12,15 @@ import mongoose, { type mongo } from 'mongoose';
 import { Fault } from '../errors.ts';
 import type { FileId } from '../ids.ts';
 import { connectMongo, type MongoDatabase, type MongoOptions } from '../store/mongo-database.ts';
-import { type FileOwner, type FileStore, listLimitMax, ownerPrefix, type PutOutcome, type StoredFile } from './file-store.ts';
+import {
+  type ByteRange,
+  type FileOwner,
+  type FileStore,
+  listLimitMax,
+  ownerPrefix,
+  type PutOutcome,
+  type StoredFile,
+} from './file-store.ts';
 import { verifiedBytes } from './verified-bytes.ts';
 
 type Facts = Omit<StoredFile, 'id' | 'bytes'>;
@@ -88,11 +96,12 @@ class MongoFileStore implements FileStore {
     return row ? fileOf(row) : undefined;
   }
 
-  async get(id: FileId): Promise<{ file: StoredFile; bytes: Readable } | undefined> {
+  async get(id: FileId, range?: ByteRange): Promise<{ file: StoredFile; bytes: Readable } | undefined> {
     const file = await this.stat(id);
     if (!file) return undefined;
-    const verified = verifiedBytes(file);
-    const source = this.#bucket.openDownloadStream(id as unknown as mongo.ObjectId);
+    const verified = verifiedBytes(file, range);
+    const ends = range && { start: range.first, end: range.last + 1 };
+    const source = this.#bucket.openDownloadStream(id as unknown as mongo.ObjectId, ends);
     source.on('error', (cause) => verified.destroy(new Fault('STORE_UNAVAILABLE', 'MongoDB did not give the file', cause)));
     verified.on('close', () => source.destroy());
     source.pipe(verified);

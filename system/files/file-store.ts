@@ -24,6 +24,12 @@ export interface StoredFile extends FileOwner {
   readonly atMs: number;
 }
 
+/** Bytes from `first` to `last`, both included; 0 ≤ first ≤ last < the bytes of the file. */
+export interface ByteRange {
+  readonly first: number;
+  readonly last: number;
+}
+
 /** What a put came to. tooLarge: more bytes came than `bytesMax`, and nothing is left of them. */
 export type PutOutcome = { readonly type: 'stored'; readonly file: StoredFile } | { readonly type: 'tooLarge' };
 
@@ -37,8 +43,11 @@ export interface FileStore {
   /** undefined: no such file. */
   stat(id: FileId): Promise<StoredFile | undefined>;
 
-  /** The bytes from the first to the last. The stream fails before its last part when they do not verify. Whoever asked reads it or destroys it. undefined: no such file. */
-  get(id: FileId): Promise<{ readonly file: StoredFile; readonly bytes: Readable } | undefined>;
+  /**
+   * The bytes from the first to the last, or those of the range. The stream fails before its last part when the whole does not verify; of a
+   * part only its length is sure, and whoever puts parts together has `sha256`. Whoever asked reads it or destroys it. undefined: no such file.
+   */
+  get(id: FileId, range?: ByteRange): Promise<{ readonly file: StoredFile; readonly bytes: Readable } | undefined>;
 
   /** Idempotent. Resolves when the bytes are gone for every reader that begins later. */
   remove(id: FileId): Promise<void>;

@@ -68,6 +68,30 @@ export function fileStoreContract(factory: FileStoreFactory): void {
     );
 
     it(
+      'is read in parts: from any byte to any other, across what the store keeps together',
+      withStore(async (store) => {
+        const bytes = randomBytes(700_001);
+        const { id } = await stored(store, bytes);
+        for (const [first, last] of [
+          [0, 0],
+          [0, 699_999],
+          [1, 700_000],
+          [65_535, 65_536],
+          [261_119, 522_241],
+          [700_000, 700_000],
+          [0, 700_000],
+        ] as const) {
+          const part = await store.get(id, { first, last });
+          const got = Buffer.concat((await part?.bytes.toArray()) ?? []);
+          expect(got.equals(bytes.subarray(first, last + 1)), `${first} to ${last}`).toBe(true);
+        }
+        const unwanted = await store.get(id, { first: 5, last: 600_000 });
+        unwanted?.bytes.destroy();
+        expect(await store.get(newFileId(ownerOf()), { first: 0, last: 1 })).toBeUndefined();
+      }),
+    );
+
+    it(
       'is found by its owner, each try of it',
       withStore(async (store) => {
         const owner = ownerOf();

@@ -183,7 +183,11 @@ describe('pages of other origins', () => {
     });
     expect(preflight).toMatchObject({
       status: 204,
-      headers: { 'access-control-allow-origin': own, 'access-control-allow-headers': 'authorization, content-type', vary: 'Origin' },
+      headers: {
+        'access-control-allow-origin': own,
+        'access-control-allow-headers': 'authorization, content-type, range, if-range',
+        vary: 'Origin',
+      },
     });
     const reply = await get(url, '/api/rooms', { ...bearer('ada'), origin: own });
     expect(reply).toMatchObject({ status: 200, headers: { 'access-control-allow-origin': own } });

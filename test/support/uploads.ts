@@ -37,8 +37,14 @@ export interface Downloaded {
   readonly bytes: Buffer;
 }
 
-export async function downloadFile(url: string, id: string, user = 'ada', method = 'GET'): Promise<Downloaded> {
-  const reply = await fetch(`${url}/api/files/${id}`, { method, headers: bearerOf(user) });
+export async function downloadFile(
+  url: string,
+  id: string,
+  user = 'ada',
+  method = 'GET',
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Downloaded> {
+  const reply = await fetch(`${url}/api/files/${id}`, { method, headers: { ...headers, ...bearerOf(user) } });
   return { status: reply.status, headers: Object.fromEntries(reply.headers), bytes: Buffer.from(await reply.arrayBuffer()) };
 }
 

@@ -110,6 +110,10 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
   'One HTTP request': ['integration/bounds.test.ts', 'too many headers are 431, too large a body is 413'],
   'One file': ['integration/file-attacks.test.ts', 'that never ends is cut at the limit, however it is sent'],
   'Uploads at once': ['integration/file-attacks.test.ts', 'of one user are four; the fifth is RATE_LIMITED until one is done'],
+  'Files of one user in a day': [
+    'integration/files-quota.test.ts',
+    'a user may leave so many bytes in a day, and hears when there is room again',
+  ],
   'Downloads at once': ['unit/transfer-gate.test.ts', 'lets in so many of one user and so many on the node, and says which is full'],
   'Deleted files whose bytes wait to go': ['unit/file-collector.test.ts', 'lets so many deletions wait, and leaves more to the next round'],
   'Users watched': ['unit/presence.test.ts', 'beyond the bounds of the node is refused and the one before stays'],

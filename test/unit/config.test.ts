@@ -32,6 +32,7 @@ describe('the defaults', () => {
       textBytesMax: 16_384,
       fileBytesMax: 10_485_760,
       uploadTimeoutMs: 120_000,
+      uploadBytesPerDayMax: 1_073_741_824,
       outboxBytesMax: 65_536,
       outboxFramesMax: 512,
       slowConsumerMs: 30_000,
@@ -266,6 +267,7 @@ describe('rules between settings', () => {
       'CHAT_ADDRESS_BAD_TOKENS_BURST_MAX must be at least CHAT_ADDRESS_BAD_TOKENS_PER_SECOND_MAX',
     ],
     [{ CHAT_ROOMS_PER_SOCKET_MAX: '10001' }, 'CHAT_ROOMS_PER_SOCKET_MAX must be at most CHAT_ROOMS_ACTIVE_MAX'],
+    [{ CHAT_UPLOAD_BYTES_PER_DAY_MAX: '10485759' }, 'CHAT_UPLOAD_BYTES_PER_DAY_MAX must be at least CHAT_FILE_BYTES_MAX'],
     [{ CHAT_ACK_DEADLINE_MS: '15000' }, 'CHAT_ACK_DEADLINE_MS must be less than CHAT_DRAIN_DEADLINE_MS'],
     [{ CHAT_ROOM_IDLE_MS: '4499' }, 'CHAT_ACK_DEADLINE_MS must be at most CHAT_ROOM_IDLE_MS'],
   ])('%o', (env, mistake) => {
