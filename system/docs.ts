@@ -79,6 +79,10 @@ function errorDocs(): string {
 }
 
 function main(): void {
+  // Whoever reads what is said may have read enough (`npm run docs | head`): the files are written all the same.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   rewrite('README.md', renderReadme);
   rewrite('system/wire/README.md', renderWireReadme);
   rewrite('system/wire/record.schema.json', renderRecordSchema);

@@ -2,7 +2,7 @@
  * Mongo: what share of the driver's own insertMany is left after the store and the room actors, for cool rooms and hot ones.
  *
  * Cool: 256 rooms, one entry each at a time. Hot: 16 rooms with 64 senders each. Arms in fresh processes and databases of one server:
- * the one that CHAT_MONGO_URL names, else one that is started for this. Where none can be had the benchmark is skipped.
+ * the one that PLAYHOUSE_TEST_MONGO_URL names, else one that is started for this. Where none can be had the benchmark is skipped.
  */
 import { newId } from '../../system/ids.ts';
 import { OwnMongo } from '../support/own-mongo.ts';
@@ -28,7 +28,7 @@ const names: Record<MongoArm, string> = {
 };
 
 export async function runMongo(options: BenchOptions): Promise<BenchResult> {
-  const given = process.env['CHAT_MONGO_URL'];
+  const given = process.env['PLAYHOUSE_TEST_MONGO_URL'];
   const own = given === undefined ? await startOwn() : undefined;
   try {
     return await measure(given ?? (own as OwnMongo).url, options);
@@ -41,7 +41,7 @@ async function startOwn(): Promise<OwnMongo> {
   try {
     return await OwnMongo.start(1);
   } catch (error) {
-    throw new BenchSkipped(`no MongoDB: ${error instanceof Error ? error.message : String(error)}; give one with CHAT_MONGO_URL`);
+    throw new BenchSkipped(`no MongoDB: ${error instanceof Error ? error.message : String(error)}; give one with PLAYHOUSE_TEST_MONGO_URL`);
   }
 }
 
