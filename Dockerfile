@@ -1,5 +1,5 @@
 # One node of Playhouse: compiled in the first stage, production dependencies only in the second, run without root.
-# Node 24 is the long-term support line; the code runs on 20.19 and newer.
+# Node 24 is the long-term support line; the code runs on 20.19 and newer. How far the tag was looked up: system/decisions.md (128).
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
