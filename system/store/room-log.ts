@@ -89,7 +89,7 @@ export interface RoomLog {
 }
 
 /** Most entries and bytes a caller puts into one `append`. */
-export const batchEntriesMax = 256;
+export const batchEntriesMax = 512;
 export const batchBytesMax = 256 * 1024;
 /** The largest encoded entry a store takes; more is `rejected`. */
 export const entryBytesMax = 64 * 1024;

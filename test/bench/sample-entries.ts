@@ -46,7 +46,7 @@ export const roomSettings: RoomSettings = {
   pendingMax: roomPendingMax,
   senderPendingMax,
   ackDeadlineMs,
-  batchEntriesMax: 256,
+  batchEntriesMax: 512,
   batchBytesMax: 256 * 1024,
   readEntriesMax: 500,
   resumeEntriesMax,

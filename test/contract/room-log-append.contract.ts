@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { type Entry, emptyHead, headAfter } from '../../system/store/entry.ts';
-import { entryBytesMax } from '../../system/store/room-log.ts';
+import { batchEntriesMax, entryBytesMax } from '../../system/store/room-log.ts';
 import { cid, entriesAfter, entryAfter, user } from '../support/entries.ts';
 import { turns } from '../support/manual-clock.ts';
 import { fill, freshRoom, type StoreFactory, seqs, upTo, withStore } from '../support/store-stories.ts';
@@ -44,7 +44,7 @@ export function roomLogAppendContract(factory: StoreFactory): void {
             0,
             entriesAfter(
               emptyHead,
-              Array.from({ length: 257 }, () => ({})),
+              Array.from({ length: batchEntriesMax + 1 }, () => ({})),
             ),
           ],
         ];

@@ -91,7 +91,7 @@ describe('mailboxes', () => {
 });
 
 describe('appends', () => {
-  it('one append holds 256 entries; the rest is the next one', async () => {
+  it('one append holds 512 entries; the rest is the next one', async () => {
     const store = openMemoryStore();
     const sizes: number[] = [];
     const on = startStage({

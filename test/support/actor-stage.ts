@@ -38,7 +38,7 @@ export const testRoomSettings: RoomSettings = {
   pendingMax: 1_000,
   senderPendingMax: 100,
   ackDeadlineMs: 5_000,
-  batchEntriesMax: 256,
+  batchEntriesMax: 512,
   batchBytesMax: 256 * 1024,
   readEntriesMax: 500,
   resumeEntriesMax: 10_000,

@@ -35,7 +35,7 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
     'closes connections beyond its bound, and takes others when they are gone',
   ],
   'Commands waiting for a session': ['integration/bounds.test.ts', 'a session takes so many commands and refuses the next'],
-  'One append of a room': ['integration/bounds.test.ts', 'one append holds 256 entries; the rest is the next one'],
+  'One append of a room': ['integration/bounds.test.ts', 'one append holds 512 entries; the rest is the next one'],
   'Appends waiting for the disk': ['unit/commit-queue.test.ts', 'refuses more than 32 MB of waiting jobs at once'],
   'Time of a command to be stored': ['unit/room-state.test.ts', 'answers STORE_UNAVAILABLE at the deadline, once'],
   'Events that came too early, of a room': [
