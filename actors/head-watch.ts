@@ -12,24 +12,12 @@ import type { RoomId, UserId } from '../system/ids.ts';
 import type { Entry, Head } from '../system/store/entry.ts';
 import { roomsPerUserMax } from '../system/store/user-rooms.ts';
 import type { ClientSink, Frame, FrameEncoder } from './client-sink.ts';
+import { type HeadWatcher, type WatchedRoom, Watcher, type WatcherOwner } from './head-watcher.ts';
 
 // ---- protocol ----
 
 interface HeadTick {
   readonly type: 'heads.tick';
-}
-
-/** One session's part. */
-export interface HeadWatcher {
-  /** To be given to `replace` by the list that is about to be read. */
-  position(): number;
-  /** Watches these rooms (at most `roomsPerUserMax`) and nothing else, but for where the user came or went since `position`. */
-  replace(rooms: readonly RoomId[], position: number): void;
-  /** The connection has room again after a refused frame. */
-  sinkReady(): void;
-  /** The room is not open any more in this session: it is told of what it may have missed. */
-  closed(room: RoomId): void;
-  end(): void;
 }
 
 export interface HeadWatch {
@@ -60,111 +48,19 @@ export interface HeadWatchDeps {
 const paceMs = 1_000;
 /** Between two ticks: what grew meanwhile is told together. */
 const tickMs = 50;
-/** Changes of membership one session remembers while its lists are read, which takes milliseconds. */
-const changesMax = 1_000;
-
-// ---- state ----
-
-interface Room {
-  readonly id: RoomId;
-  readonly watchers: Set<Watcher>;
-  seq: number;
-  n: number;
-  /** quiet: nothing to tell. due: told at the next tick. cooling: told less than `paceMs` ago. */
-  phase: 'quiet' | 'due' | 'cooling';
-  /** Its head comes from a poll, and nobody was told of it. */
-  isNoted: boolean;
-  /** It grew while cooling. */
-  hasGrown: boolean;
-  toldMs: number;
-}
-
-class Watcher implements HeadWatcher {
-  readonly user: UserId;
-  readonly rooms = new Set<Room>();
-  /** Refused by the connection, to be told when that has room. */
-  private readonly owed = new Set<Room>();
-  /** What became of the user in rooms lately: a list that was read before must not undo it. Bounded; the oldest are forgotten. */
-  private readonly changes = new Map<RoomId, { readonly serial: number; readonly isMember: boolean }>();
-  private serial = 0;
-  private isEnded = false;
-  private readonly owner: HeadWatchActor;
-  private readonly sink: Pick<ClientSink, 'sendMinor'>;
-  private readonly isOpen: (room: RoomId) => boolean;
-
-  constructor(owner: HeadWatchActor, user: UserId, sink: Pick<ClientSink, 'sendMinor'>, isOpen: (room: RoomId) => boolean) {
-    this.owner = owner;
-    this.user = user;
-    this.sink = sink;
-    this.isOpen = isOpen;
-  }
-
-  position(): number {
-    return this.serial;
-  }
-
-  replace(rooms: readonly RoomId[], position: number): void {
-    if (this.isEnded) return;
-    const listed = new Set(rooms);
-    for (const [room, { serial, isMember }] of this.changes) {
-      if (serial <= position) continue;
-      if (isMember) listed.add(room);
-      else listed.delete(room);
-    }
-    for (const room of this.rooms) if (!listed.has(room.id)) this.remove(room);
-    for (const room of listed) this.owner.add(this, room);
-  }
-
-  sinkReady(): void {
-    const owed = [...this.owed];
-    this.owed.clear();
-    for (const room of owed) this.tell(room, this.owner.frameOf(room)); // From the first that is refused on, they are owed again.
-  }
-
-  closed(id: RoomId): void {
-    const room = this.owner.find(id);
-    if (room && room.seq > 0 && this.rooms.has(room)) this.tell(room, this.owner.frameOf(room));
-  }
-
-  end(): void {
-    this.isEnded = true;
-    for (const room of this.rooms) this.remove(room);
-    this.owner.ended(this);
-  }
-
-  tell(room: Room, frame: Frame): void {
-    if (this.isOpen(room.id)) return;
-    // Not while something is owed: the connection was full a moment ago.
-    if (this.owed.size > 0 || !this.sink.sendMinor(frame)) this.owed.add(room);
-  }
-
-  changed(id: RoomId, isMember: boolean): void {
-    this.serial += 1;
-    this.changes.delete(id);
-    this.changes.set(id, { serial: this.serial, isMember });
-    const [oldest] = this.changes.keys();
-    if (this.changes.size > changesMax && oldest !== undefined) this.changes.delete(oldest);
-  }
-
-  remove(room: Room): void {
-    this.rooms.delete(room);
-    this.owed.delete(room);
-    this.owner.removed(this, room);
-  }
-}
 
 // ---- behaviour ----
 
-class HeadWatchActor implements HeadWatch {
+class HeadWatchActor implements HeadWatch, WatcherOwner {
   readonly ref: ActorRef<HeadTick>;
   private readonly deps: HeadWatchDeps;
-  private readonly rooms = new Map<RoomId, Room>();
+  private readonly rooms = new Map<RoomId, WatchedRoom>();
   private readonly byUser = new Map<UserId, Set<Watcher>>();
   /** Where the next `nextWatched` begins. */
   private watched = this.rooms.keys();
-  private due = new Set<Room>();
+  private due = new Set<WatchedRoom>();
   /** In the order they were told. */
-  private readonly cooling = new Set<Room>();
+  private readonly cooling = new Set<WatchedRoom>();
   private count = 0;
   private ctx: Ctx<HeadTick> | undefined;
   private tickAtMs = Number.POSITIVE_INFINITY;
@@ -258,18 +154,18 @@ class HeadWatchActor implements HeadWatch {
     return next;
   }
 
-  private grown(room: Room): void {
+  private grown(room: WatchedRoom): void {
     if (room.phase === 'quiet') this.makeDue(room);
     else if (room.phase === 'cooling') room.hasGrown = true;
     this.arm();
   }
 
-  private makeDue(room: Room): void {
+  private makeDue(room: WatchedRoom): void {
     room.phase = 'due';
     this.due.add(room);
   }
 
-  frameOf({ id, seq, n }: Room): Frame {
+  frameOf({ id, seq, n }: WatchedRoom): Frame {
     return this.deps.encoder.roomHead(id, { seq, n });
   }
 
@@ -311,10 +207,19 @@ class HeadWatchActor implements HeadWatch {
   }
 
   /** undefined: it watches this room already, or as many as it may. */
-  add(watcher: Watcher, id: RoomId): Room | undefined {
+  add(watcher: Watcher, id: RoomId): WatchedRoom | undefined {
     const known = this.rooms.get(id);
     if (watcher.rooms.size >= roomsPerUserMax || (known && watcher.rooms.has(known))) return undefined;
-    const room: Room = known ?? { id, watchers: new Set(), seq: 0, n: 0, isNoted: false, phase: 'quiet', hasGrown: false, toldMs: 0 };
+    const room: WatchedRoom = known ?? {
+      id,
+      watchers: new Set(),
+      seq: 0,
+      n: 0,
+      isNoted: false,
+      phase: 'quiet',
+      hasGrown: false,
+      toldMs: 0,
+    };
     if (!known) this.rooms.set(id, room);
     room.watchers.add(watcher);
     watcher.rooms.add(room);
@@ -322,11 +227,11 @@ class HeadWatchActor implements HeadWatch {
     return room;
   }
 
-  find(id: RoomId): Room | undefined {
+  find(id: RoomId): WatchedRoom | undefined {
     return this.rooms.get(id);
   }
 
-  removed(watcher: Watcher, room: Room): void {
+  removed(watcher: Watcher, room: WatchedRoom): void {
     if (!room.watchers.delete(watcher)) return;
     this.count -= 1;
     if (room.watchers.size > 0) return;

@@ -1,7 +1,7 @@
 /**
  * RoomCommands: what may be told to a room actor, what it says to its owner, and what it needs. Types only.
  *
- * The room's own messages to itself (results of the store, timers) are not here: nobody else can send them.
+ * The room's own messages to itself (results of the store, timers) are not here but in room-pipes: nobody else can send them.
  */
 import type { ActorRef } from '../system/actor.ts';
 import type { Clock } from '../system/clock.ts';

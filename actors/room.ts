@@ -6,7 +6,6 @@
  * Does not: decide order (the log does), validate payloads (the gateway does), know a socket (a sink is one).
  */
 import { type ActorRef, acceptedCount, type Ctx, report, spawn, tell } from '../system/actor.ts';
-import { refuse } from '../system/errors.ts';
 import type { RoomId } from '../system/ids.ts';
 import type { Entry } from '../system/store/entry.ts';
 import type { StandingMark } from '../system/store/user-rooms.ts';
@@ -15,28 +14,18 @@ import { RoomClients } from './room-clients.ts';
 import type { RoomCommand, RoomDeps } from './room-commands.ts';
 import { RoomForwarding } from './room-forwarding.ts';
 import { RoomLeave } from './room-leave.ts';
-import type { OutsideWord } from './room-outside.ts';
-import type { RoomEffect, RoomInput, StoreEffect, Time } from './room-protocol.ts';
+import { notAvailable, type RoomInternal, RoomPipes } from './room-pipes.ts';
+import type { RoomEffect, RoomInput, Time } from './room-protocol.ts';
 import { RoomReads } from './room-reads.ts';
 import { RoomShare } from './room-share.ts';
 import { RoomState } from './room-state.ts';
-import { callStore, isStoreEffect } from './room-store-effects.ts';
+import { isStoreEffect } from './room-store-effects.ts';
 import { showsSignals } from './room-typing.ts';
 import { WriteGather } from './write-gather.ts';
 
 // ---- protocol ----
 
-type RoomInternal =
-  | { readonly type: 'room.stored'; readonly input: RoomInput }
-  | { readonly type: 'room.corrupt'; readonly error: unknown }
-  | { readonly type: 'room.gathered' }
-  | { readonly type: 'room.outside'; readonly key: number; readonly word: OutsideWord }
-  | { readonly type: 'room.marked'; readonly standing: readonly StandingMark[] }
-  | { readonly type: 'room.unmarked'; readonly error: unknown }
-  | { readonly type: 'room.wake' };
-type RoomMessage = RoomCommand | RoomInternal;
-
-const notAvailable = refuse('ROOM_UNAVAILABLE', 'the room is not available on this node; send again with the same cid', 1_000);
+type RoomMessage = RoomCommand | RoomInternal | { readonly type: 'room.wake' };
 
 // ---- state ----
 
@@ -59,6 +48,7 @@ class RoomActor {
   private readonly clients: RoomClients;
   private readonly share: RoomShare;
   private readonly forwarding: RoomForwarding;
+  private readonly pipes: RoomPipes;
 
   constructor(room: RoomId, deps: RoomDeps) {
     this.room = room;
@@ -66,6 +56,7 @@ class RoomActor {
     this.clients = new RoomClients(room, deps);
     this.share = new RoomShare(deps.tally, deps.settings.pendingMax);
     this.forwarding = new RoomForwarding(room, deps);
+    this.pipes = new RoomPipes(room, deps);
   }
 
   readonly start = (ctx: Ctx<RoomMessage>): RoomActorState => {
@@ -162,7 +153,8 @@ class RoomActor {
       if (inputs.length > 0) this.carryOut(state, state.machine.handle(inputs, this.time(ctx)), ctx);
       this.clients.deliver(state.inputs);
     } while (state.inputs.length > 0);
-    if (ctx.nowMs() >= (this.clients.marks.writeAtMs() ?? Number.POSITIVE_INFINITY)) this.writeMarks(ctx);
+    if (ctx.nowMs() >= (this.clients.marks.writeAtMs() ?? Number.POSITIVE_INFINITY))
+      this.pipes.marks(this.clients.marks.write(ctx.nowMs()), ctx);
     this.clients.typing.judgeWaiting(state.machine, ctx.nowMs());
     this.clients.foreign.judgeWaiting(state.machine, ctx.nowMs());
     for (const signal of this.clients.typing.toTell()) this.signal(state.machine, signal);
@@ -195,16 +187,12 @@ class RoomActor {
 
   // ---- handlers ----
 
-  /** The wait of a busy node is a pipe and not a timer, so that whoever drains this actor waits for what is held. */
   private takeWrites({ inputs, writes }: RoomActorState, ctx: Ctx<RoomMessage>): void {
     const taken = writes.take(this.deps.settings.batchEntriesMax);
     if (taken.length === 0) return;
     inputs.push(...taken);
     const gatherMs = this.deps.gatherMs();
-    if (gatherMs < 1 || !writes.hold()) return;
-    const released = new Promise<void>((resolve) => this.deps.clock.after(gatherMs, resolve));
-    const gathered = (): RoomMessage => ({ type: 'room.gathered' });
-    ctx.pipe(released, gathered, gathered);
+    if (gatherMs >= 1 && writes.hold()) this.pipes.gather(gatherMs, ctx);
   }
 
   private onMarked(machine: RoomState, standing: readonly StandingMark[]): void {
@@ -213,37 +201,17 @@ class RoomActor {
     for (const { mark, isImplied } of raised) this.signal(machine, { type: 'read', mark, isImplied });
   }
 
-  /** The directory is asked past the actor's turns: nobody else in the room waits for it. */
   private onWrite(state: RoomActorState, msg: Extract<RoomCommand, { type: 'room.write' }>, ctx: Ctx<RoomMessage>): void {
     const input = this.clients.write(msg);
     const { outside } = this.clients;
-    if (outside.mustAsk(msg.command, msg.isIdChosen === true)) this.askOutside(input.key, outside.create(msg.command), ctx);
+    if (outside.mustAsk(msg.command, msg.isIdChosen === true)) this.pipes.outside(input.key, outside.create(msg.command), ctx);
     else state.writes.add(input);
   }
 
   private onAnswer(state: RoomActorState, effect: Extract<RoomEffect, { type: 'answer' }>, ctx: Ctx<RoomMessage>): void {
     const join = this.clients.refusedJoin(effect);
-    if (join) this.askOutside(effect.key, this.clients.outside.join(join, state.machine.fold.facts?.community), ctx);
+    if (join) this.pipes.outside(effect.key, this.clients.outside.join(join, state.machine.fold.facts?.community), ctx);
     else this.clients.answer(effect, state.machine, state.inputs, ctx.nowMs());
-  }
-
-  private askOutside(key: number, word: Promise<OutsideWord>, ctx: Ctx<RoomMessage>): void {
-    ctx.pipe(
-      word,
-      (said) => ({ type: 'room.outside', key, word: said }),
-      () => ({ type: 'room.outside', key, word: { type: 'refused', refusal: notAvailable } }),
-    );
-  }
-
-  private writeMarks(ctx: Ctx<RoomMessage>): void {
-    ctx.pipe(
-      this.clients.marks.write(ctx.nowMs()),
-      (standing) => ({ type: 'room.marked', standing }),
-      (error) => {
-        ctx.log.warn({ ev: 'mark.failed', room: this.room, cause: String(error) }, 'read marks could not be kept');
-        return { type: 'room.unmarked', error };
-      },
-    );
   }
 
   // ---- effects ----
@@ -252,7 +220,7 @@ class RoomActor {
     const { room } = this;
     for (const effect of effects) {
       if (isStoreEffect(effect)) {
-        this.callStore(state, effect, ctx);
+        this.pipes.store(effect, state.reads, ctx);
         continue;
       }
       switch (effect.type) {
@@ -288,7 +256,7 @@ class RoomActor {
           this.deps.notices.membership(room, effect.entries);
           break;
         case 'forward':
-          this.forward(state, effect, ctx);
+          this.pipes.forwarded(this.forwarding.send(effect), state.inputs, ctx);
           break;
         case 'forwardAnswer':
           this.forwarding.answer(effect);
@@ -305,20 +273,6 @@ class RoomActor {
     }
   }
 
-  /** Its answer comes back as an input, as those of the store do. */
-  private forward({ inputs }: RoomActorState, effect: Extract<RoomEffect, { type: 'forward' }>, ctx: Ctx<RoomMessage>): void {
-    const done = this.forwarding.send(effect);
-    if (!(done instanceof Promise)) {
-      inputs.push(done);
-      return;
-    }
-    ctx.pipe(
-      done,
-      (input) => ({ type: 'room.stored', input }),
-      (error) => ({ type: 'room.corrupt', error }),
-    );
-  }
-
   /** Other nodes hear of it, as far as the wire goes. What kind of room it is, its first entry says. */
   private publish({ fold }: RoomState, entries: readonly Entry[]): void {
     const kind = fold.facts?.kind ?? entries[0]?.room?.kind;
@@ -327,16 +281,6 @@ class RoomActor {
 
   private signal({ fold }: RoomState, signal: RoomSignal): void {
     if (fold.facts) this.deps.wire.signal(this.room, fold.facts.kind, signal);
-  }
-
-  /** Store results come back as inputs. Damage of this room's log is a crash: the supervisor decides. */
-  private callStore({ reads }: RoomActorState, effect: StoreEffect, ctx: Ctx<RoomMessage>): void {
-    const { log, userRooms } = this.deps;
-    ctx.pipe(
-      callStore(effect, { room: this.room, log, userRooms, reads, logger: ctx.log }),
-      (input) => ({ type: 'room.stored', input }),
-      (error) => ({ type: 'room.corrupt', error }),
-    );
   }
 
   // ---- time ----

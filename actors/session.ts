@@ -10,7 +10,8 @@ import { type Cid, dmRoomId, newId, type RoomId, type SessionId, type UserId } f
 import type { RoomFacts } from '../system/store/entry.ts';
 import { type Answer, type ClientCommand, isOpen } from './client-command.ts';
 import type { ClientSink } from './client-sink.ts';
-import type { HeadWatch, HeadWatcher } from './head-watch.ts';
+import type { HeadWatch } from './head-watch.ts';
+import type { HeadWatcher } from './head-watcher.ts';
 import type { Credential, Identity } from './identity.ts';
 import type { Presence } from './presence.ts';
 import { type PresenceDue, watchAnswerMs } from './presence-feed.ts';

@@ -1,16 +1,14 @@
 /**
  * Client protocol: every shape that crosses the socket, for the server and for client libraries.
  *
- * Owns: event names, wire types, and the way domain values become wire values.
- * Guarantees: a fresh object with known keys only; nothing internal (`writer`) leaves the node.
- * Does not: check what clients send (command-decoder.ts). Imports types only, so that a browser client can use this file.
+ * Owns: event names and wire types.
+ * Does not: check what clients send (command-decoder.ts), or make these of domain values (client-encoding.ts). Imports types only, so that a
+ * browser client can use this file.
  */
-import type { Answer, ClientCommand, CommandResult, MessageView, OpenVerdict, RoomSummary, RoomView } from '../actors/client-command.ts';
-import type { PresenceState, PresenceView } from '../actors/user-state.ts';
-import type { VoiceView } from '../actors/voice-state.ts';
-import type { CloseCode, ErrorCode, Refusal } from '../system/errors.ts';
-import type { Entry, EntryKind, MemberChange, Role, RoomFacts, RoomKind } from '../system/store/entry.ts';
-import type { ReadMark } from '../system/store/user-rooms.ts';
+import type { ClientCommand, OpenVerdict, RoomView } from '../actors/client-command.ts';
+import type { PresenceState } from '../actors/user-state.ts';
+import type { CloseCode, ErrorCode } from '../system/errors.ts';
+import type { EntryKind, MemberChange, Role, RoomFacts, RoomKind } from '../system/store/entry.ts';
 
 /** Clients may send it as `auth.protocol`; another value is refused at connect. Raised when a client of before would misread. */
 export const protocolVersion = 1;
@@ -269,86 +267,3 @@ export interface ServerEvents {
 /** unavailable: the room failed on this node and rests; open it again after a while. */
 export type RoomGoneReason = 'kicked' | 'left' | 'unavailable';
 export type ServerEvent = keyof ServerEvents;
-
-// ---- encoding ----
-
-/** A refusal with the limit that was exceeded. */
-export type LimitedRefusal = Refusal & { readonly limit?: number };
-
-const entryFields = [
-  'seq',
-  'n',
-  'kind',
-  'by',
-  'name',
-  'at',
-  'cid',
-  'text',
-  'replyTo',
-  'target',
-  'emoji',
-  'on',
-  'file',
-  'member',
-  'room',
-  'scrubbed',
-] as const;
-const messageFields = [...entryFields, 'edited', 'deleted', 'reactions', 'quote'] as const;
-const roomFields = ['id', 'kind', 'name', 'public', 'community', 'role', 'head', 'epoch', 'members'] as const;
-const presenceFields = ['user', 'state', 'place'] as const;
-const errorFields = ['code', 'message', 'retryable', 'retryAfterMs', 'limit'] as const;
-
-/** The listed fields that are there. A field that somebody adds to the domain type stays inside until it is listed. */
-function pick<From extends object, Key extends keyof From>(from: From, keys: readonly Key[]): Pick<From, Key> {
-  const to: Partial<Pick<From, Key>> = {};
-  for (const key of keys) if (from[key] !== undefined) to[key] = from[key];
-  return to as Pick<From, Key>;
-}
-
-export const encodeEntry = (entry: Entry): WireEntry => pick(entry, entryFields);
-export const encodeMessage = (message: MessageView): WireMessage => pick(message, messageFields);
-export const encodeMark = (mark: ReadMark): WireMark => pick(mark, ['user', 'seq', 'n']);
-export const encodeRoom = (room: RoomView): WireRoom => pick(room, roomFields);
-export const encodePresence = (view: PresenceView): WirePresence => pick(view, presenceFields);
-export function encodeVoice({ community, channels, complete }: VoiceView): WireVoice {
-  // A channel may be called __proto__: it is to become a key like others.
-  return { community, channels: Object.fromEntries(channels), complete };
-}
-export const encodeRefusal = (refusal: LimitedRefusal): WireError => pick(refusal, errorFields);
-
-function encodeSummary(summary: RoomSummary): WireRoomSummary {
-  const { id, head, n, read, unread, last } = summary;
-  return { id, head, n, read, unread, ...(last && { last: encodeMessage(last) }) };
-}
-
-export function encodeAnswer(answer: Answer): WireAnswer {
-  if (!answer.ok) return { ok: false, error: encodeRefusal(answer.refusal) };
-  return { ok: true, ...encodeResult(answer.result) } as WireAnswer;
-}
-
-function encodeResult(result: CommandResult): CommandAnswers[CommandEvent] {
-  switch (result.type) {
-    case 'done':
-      return {};
-    case 'refreshed':
-      return { expiresAt: result.expiresAtMs };
-    case 'room':
-      return { room: encodeRoom(result.room) };
-    case 'rooms':
-      return { rooms: result.rooms.map(encodeSummary) };
-    case 'stored':
-      return { seq: result.seq, at: result.at, ...(result.dup && { dup: true as const }) };
-    case 'opened': {
-      const { verdict, head, upTo, epoch, more } = result;
-      return { verdict, head, upTo, epoch, entries: result.entries.map(encodeMessage), more };
-    }
-    case 'presence':
-      return { states: result.states.map(encodePresence) };
-    case 'voice':
-      return encodeVoice(result.view);
-    case 'marked':
-      return { seq: result.seq, unread: result.unread };
-    case 'history':
-      return { entries: result.entries.map(encodeMessage), hasBefore: result.hasBefore, hasAfter: result.hasAfter };
-  }
-}

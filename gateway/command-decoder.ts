@@ -9,7 +9,8 @@ import { z } from 'zod';
 import type { ClientCommand } from '../actors/client-command.ts';
 import { refuse } from '../system/errors.ts';
 import { idPattern, type RoomId } from '../system/ids.ts';
-import { type CommandEvent, type CommandPayloads, commandTypes, type LimitedRefusal } from './client-protocol.ts';
+import type { LimitedRefusal } from './client-encoding.ts';
+import { type CommandEvent, type CommandPayloads, commandTypes } from './client-protocol.ts';
 import { tokenCharactersMax } from './token.ts';
 
 /** Default of CHAT_TEXT_BYTES_MAX. More: PAYLOAD_TOO_LARGE. Far below the transport's limit, which kills the connection without a word. */

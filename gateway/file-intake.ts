@@ -12,7 +12,7 @@ import { type FileStore, newFileId, type StoredFile } from '../system/files/file
 import { isRoomId, type RoomId } from '../system/ids.ts';
 import type { Logger } from '../system/logger.ts';
 import type { FileFacts } from '../system/store/entry.ts';
-import type { LimitedRefusal } from './client-protocol.ts';
+import type { LimitedRefusal } from './client-encoding.ts';
 import { FirstBytes } from './file-kind.ts';
 import { cleanFileName } from './file-name.ts';
 import { readUploadForm, type TakenFile, type UploadFields } from './http-upload-form.ts';

@@ -16,7 +16,7 @@ import { Fault, type Refusal, refuse } from '../system/errors.ts';
 import { type FileStore, isFileId } from '../system/files/file-store.ts';
 import type { Logger } from '../system/logger.ts';
 import type { Metrics } from '../system/metrics.ts';
-import { encodeRefusal, type LimitedRefusal } from './client-protocol.ts';
+import { encodeRefusal, type LimitedRefusal } from './client-encoding.ts';
 import { takeUpload } from './file-intake.ts';
 import { contentDisposition } from './file-name.ts';
 import { bearerOf } from './http-access.ts';

@@ -10,7 +10,8 @@ import type { PresenceView } from '../actors/user-state.ts';
 import type { RoomId } from '../system/ids.ts';
 import type { Histogram } from '../system/metrics.ts';
 import type { Entry } from '../system/store/entry.ts';
-import { encodeEntry, encodeMark, encodePresence, encodeVoice, type ServerEvent, type ServerEvents } from './client-protocol.ts';
+import { encodeEntry, encodeMark, encodePresence, encodeVoice } from './client-encoding.ts';
+import type { ServerEvent, ServerEvents } from './client-protocol.ts';
 
 /** What engine.io is given with a packet. `bytes` is ours: the outbox counts with it. */
 export interface FrameOptions {

@@ -7,7 +7,8 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Refusal, refuse } from '../system/errors.ts';
-import { encodeRefusal, protocolVersion } from './client-protocol.ts';
+import { encodeRefusal } from './client-encoding.ts';
+import { protocolVersion } from './client-protocol.ts';
 import { type Identity, isRefusal, type TokenVerifier } from './session-port.ts';
 
 // ---- origin ----

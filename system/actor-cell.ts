@@ -21,8 +21,6 @@ const turnMessagesMax = 1_024;
 const turnMsMax = 5;
 /** Of silent parents: they get no messages. */
 export const bucketKind = 'bucket';
-/** mailbox.high is reported when this part of mailboxMax is reached, once until it falls below again. */
-const mailboxHighRatio = 0.8;
 
 /** up: takes turns. resting: crashed, waits for its restart. dying: stops as soon as turn and children have ended. */
 type Phase = 'up' | 'resting' | 'dying' | 'stopped';
@@ -36,7 +34,7 @@ export class ActorCell extends ActorNode<ActorCell> implements Target, LifeHost,
   readonly #behaviour: Behaviour<unknown, unknown>;
   readonly #options: SpawnOptions;
   readonly #lane: ActorLane;
-  readonly #mailbox = new Mailbox();
+  readonly #mailbox: Mailbox;
   #log: Logger | undefined;
   #phase: Phase = 'up';
   #life: Life;
@@ -44,7 +42,6 @@ export class ActorCell extends ActorNode<ActorCell> implements Target, LifeHost,
   #started = false;
   #inTurn = false;
   #woken = false;
-  #isHigh = false;
   #selfStop = false;
   #draining = false;
   #awaitPipes = false;
@@ -59,6 +56,7 @@ export class ActorCell extends ActorNode<ActorCell> implements Target, LifeHost,
     this.runtime = runtime;
     this.#behaviour = behaviour;
     this.#options = options;
+    this.#mailbox = new Mailbox(options.mailboxMax);
     this.ref = refOf(this);
     this.#life = new Life(this);
     if (parent) parent.#adopt(this);
@@ -99,7 +97,7 @@ export class ActorCell extends ActorNode<ActorCell> implements Target, LifeHost,
       this.runtime.deadLetter(this, 'stopped', typeOfMessage(msg));
       return 'refused';
     }
-    if (this.#mailbox.size >= this.#options.mailboxMax || (this.#draining && !this.#isToldFromWithin())) {
+    if (this.#mailbox.isFull || (this.#draining && !this.#isToldFromWithin())) {
       this.runtime.counts.refused += 1;
       return 'refused';
     }
@@ -116,10 +114,7 @@ export class ActorCell extends ActorNode<ActorCell> implements Target, LifeHost,
     this.#mailbox.push(msg);
     this.accepted += 1;
     this.runtime.counts.accepted += 1;
-    if (!this.#isHigh && this.#mailbox.size >= this.#options.mailboxMax * mailboxHighRatio) {
-      this.#isHigh = true;
-      this.report({ ev: 'mailbox.high', mailbox: this.#mailbox.size });
-    }
+    if (this.#mailbox.becameHigh()) this.report({ ev: 'mailbox.high', mailbox: this.#mailbox.size });
     this.#wake();
   }
 
@@ -216,7 +211,7 @@ export class ActorCell extends ActorNode<ActorCell> implements Target, LifeHost,
     this.#failure = undefined;
     if (failure) this.#crash(failure.cause, failure.msgType);
     else if (this.#selfStop) this.die();
-    if (this.#mailbox.size < this.#options.mailboxMax * mailboxHighRatio) this.#isHigh = false;
+    this.#mailbox.relax();
     this.#wake();
     this.#finishIfDone();
   }

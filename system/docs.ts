@@ -6,7 +6,8 @@
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { configDocs, markdownTable, replaceBetweenMarkers } from '../config/docs.ts';
-import { type Bound, bounds } from './bounds.ts';
+import { bounds } from './bounds.ts';
+import type { Bound } from './bounds-row.ts';
 import { closeTable, errorTable } from './errors.ts';
 import { type MetricRow, metricTable } from './metric-table.ts';
 import { supervisionGuide } from './supervision-guide.ts';

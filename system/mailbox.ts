@@ -1,14 +1,16 @@
 /**
- * Mailbox: a first-in-first-out queue in a ring that grows by doubling and gives its memory back.
+ * Mailbox: a first-in-first-out queue in a ring that grows by doubling and gives its memory back, and whether it is full or nearly.
  *
  * Guarantees: order; push and shift in constant time (amortised); an empty mailbox holds no array at all.
- * Does not: refuse. The bound is the actor's, because an actor's own results may go beyond it.
+ * Does not: refuse. The actor does, because an actor's own results may go beyond the bound.
  */
 const slotsFirst = 2;
 /** An emptied ring larger than this is let go, so that one burst does not cost memory for ever. */
 const slotsKeptMax = 64;
 /** A smaller one too, when less than this share of it was needed since it was empty before. */
 const shareNeeded = 1 / 4;
+/** It is nearly full from this part of its bound on. */
+const highRatio = 0.8;
 
 export class Mailbox {
   #slots: unknown[] = [];
@@ -16,6 +18,27 @@ export class Mailbox {
   #size = 0;
   /** The most it held since it was empty. */
   #peak = 0;
+  #isHigh = false;
+  readonly #sizeMax: number;
+
+  constructor(sizeMax: number) {
+    this.#sizeMax = sizeMax;
+  }
+
+  get isFull(): boolean {
+    return this.#size >= this.#sizeMax;
+  }
+
+  /** true: it has become nearly full. Once, until `relax` found it below that again. */
+  becameHigh(): boolean {
+    if (this.#isHigh || this.#size < this.#sizeMax * highRatio) return false;
+    this.#isHigh = true;
+    return true;
+  }
+
+  relax(): void {
+    if (this.#size < this.#sizeMax * highRatio) this.#isHigh = false;
+  }
 
   get size(): number {
     return this.#size;

@@ -27,7 +27,7 @@ const composition = [
   'system/migrate.ts',
   'system/topics.ts',
   'system/docs.ts',
-  'system/bounds.ts',
+  'system/bounds*.ts',
 ];
 const twins = ['system/*/*-@(memory|embedded|mongo|kafka|redis|tcp)*.ts', 'system/*/@(memory|embedded|mongo|kafka|redis)*.ts'];
 const sockets = ['node:net', 'node:tls', 'node:dgram', 'node:http', 'node:https', 'node:http2'];
@@ -55,11 +55,11 @@ const table: readonly Row[] = [
     mayImport: [
       'node:*',
       'config/**',
-      'system/@(errors|bounds|metric-table|supervision-guide).ts',
+      'system/@(errors|bounds|bounds-row|metric-table|supervision-guide).ts',
       'system/wire/@(event-record|topics).ts',
     ],
   },
-  { from: ['system/bounds.ts'], mayImport: ['actors/**', 'config/**', 'gateway/**', 'system/**'], never: ['gateway/client/**'] },
+  { from: ['system/bounds*.ts'], mayImport: ['actors/**', 'config/**', 'gateway/**', 'system/**'], never: ['gateway/client/**'] },
   { from: ['system/logger.ts'], mayImport: ['node:*', 'pino', 'pino-pretty', 'system/**'], never: [...twins, ...composition] },
   { from: ['system/metrics.ts'], mayImport: ['prom-client', 'system/metric-table.ts'] },
   {

@@ -3,7 +3,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type Bound, type BoundName, bounds } from '../../system/bounds.ts';
+import { type BoundName, bounds } from '../../system/bounds.ts';
+import type { Bound } from '../../system/bounds-row.ts';
 import { metricTable } from '../../system/metric-table.ts';
 import { supervisionEvents, supervisionLineSchema } from '../../system/supervision.ts';
 import { supervisionGuide } from '../../system/supervision-guide.ts';

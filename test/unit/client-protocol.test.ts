@@ -4,7 +4,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Answer, ClientCommand, MessageView, RoomView } from '../../actors/client-command.ts';
-import { type CommandEvent, commandTypes, encodeAnswer, encodeEntry } from '../../gateway/client-protocol.ts';
+import { encodeAnswer, encodeEntry } from '../../gateway/client-encoding.ts';
+import { type CommandEvent, commandTypes } from '../../gateway/client-protocol.ts';
 import { commandFields, decodeCommand, isCommand, unknownEvent } from '../../gateway/command-decoder.ts';
 import { depthMax, guardPayload, valuesMax } from '../../gateway/payload-guard.ts';
 import { refuse } from '../../system/errors.ts';

@@ -4,7 +4,7 @@
 import { createRequire } from 'node:module';
 import { Decoder, Encoder, type Packet, PacketType } from 'socket.io-parser';
 import { describe, expect, it } from 'vitest';
-import { encodeEntry } from '../../gateway/client-protocol.ts';
+import { encodeEntry } from '../../gateway/client-encoding.ts';
 import { createFrameEncoder, EncodedFrame } from '../../gateway/frame-encoder.ts';
 import type { RoomId, UserId } from '../../system/ids.ts';
 import { asEntry } from '../support/gateway-fixtures.ts';
