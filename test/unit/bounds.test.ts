@@ -20,7 +20,7 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
     'answers BUSY beyond its bounds, for one sender and for all',
   ],
   'Commands of other nodes waiting in a room': [
-    'unit/room-forward.test.ts',
+    'unit/room-forwarded.test.ts',
     'beyond the bound of a sender, or of the room, are handed back',
   ],
   'Forwards waiting for the answer of one other node': [
@@ -96,11 +96,11 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
     'holds so many keys, lets others pass uncounted, and forgets those that are full again',
   ],
   'Rooms open on one connection': [
-    'unit/room-actor.test.ts',
+    'unit/room-ends.test.ts',
     'opens no more rooms on a connection than configured; failed opens do not count',
   ],
-  'Rooms awake': ['unit/room-actor.test.ts', 'says BUSY when too many rooms are active, and makes space'],
-  Connections: ['unit/room-actor.test.ts', 'admits no more connections than configured, and none while it drains'],
+  'Rooms awake': ['unit/room-ends.test.ts', 'says BUSY when too many rooms are active, and makes space'],
+  Connections: ['unit/room-ends.test.ts', 'admits no more connections than configured, and none while it drains'],
   'Handshakes in progress': [
     'integration/gateway-handshake.test.ts',
     'refuses handshakes over the bound, and takes them when others got through or gave up',
