@@ -1,45 +1,27 @@
 /** The contract of ClusterLimits, kept by the Redis twin on a real server; and what becomes of it when that fails. */
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ClusterLimits } from '../../system/cluster/cluster-limits.ts';
 import { createRedisClusterLimits } from '../../system/cluster/cluster-limits-redis.ts';
-import {
-  closeRedisSides,
-  newPrefix,
-  type RedisServer,
-  type RedisSide,
-  redisNeeded,
-  redisSide,
-  redisUrl,
-  startRedis,
-} from '../support/redis-server.ts';
+import { newPrefix, type RedisSide, redisNeeded, redisUrl } from '../support/redis-server.ts';
+import { redisStage } from '../support/redis-stage.ts';
 import { waitUntil } from '../support/store-processes.ts';
 import { clusterLimitsContract, hammer } from './cluster-limits.contract.ts';
 
-const all = new Set<ClusterLimits>();
 let serial = 0;
-async function join(prefix: string, url?: string): Promise<{ limits: ClusterLimits; side: RedisSide; incarnation: string }> {
-  const side = await redisSide(prefix, url);
-  await side.redis.ready(2_000);
+const stage = redisStage((side) => {
   serial += 1;
-  const incarnation = `n${serial}.life`;
-  const limits = createRedisClusterLimits({ ...side, incarnation });
-  all.add(limits);
+  return createRedisClusterLimits({ ...side, incarnation: `n${serial}.life` });
+});
+async function join(prefix: string, url?: string): Promise<{ limits: ClusterLimits; side: RedisSide }> {
+  const { part: limits, side } = await stage.join(prefix, url);
   // Its first sign: from then on it knows that the others can be asked.
   await waitUntil('it has settled once', async () => (await side.redis.call((redis) => redis.exists(side.keys.seated))) === 1);
   await passMs(250);
-  return { limits, side, incarnation };
+  return { limits, side };
 }
 const passMs = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe.skipIf(redisUrl === '')(`limits of several nodes on Redis (${redisNeeded})`, () => {
-  const servers: RedisServer[] = [];
-  afterEach(async () => {
-    await Promise.all([...all].map((limits) => limits.close()));
-    all.clear();
-    for (const server of servers.splice(0)) await server.stop();
-  });
-  afterAll(closeRedisSides);
-
   clusterLimitsContract({
     async join(nodes) {
       const prefix = newPrefix();
@@ -51,8 +33,7 @@ describe.skipIf(redisUrl === '')(`limits of several nodes on Redis (${redisNeede
   });
 
   const two = async () => {
-    const server = await startRedis();
-    servers.push(server);
+    const server = await stage.ownServer();
     const prefix = newPrefix();
     const [a, b] = [await join(prefix, server.url), await join(prefix, server.url)];
     return { server, a, b };

@@ -1,36 +1,17 @@
 /** The contract of ClusterView, kept by the Redis twin on a real server; and what only that one promises. */
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ClusterView } from '../../system/cluster/cluster-view.ts';
 import { createRedisClusterView, nodesMax } from '../../system/cluster/cluster-view-redis.ts';
-import {
-  closeRedisSides,
-  newPrefix,
-  type RedisServer,
-  type RedisSide,
-  redisNeeded,
-  redisSide,
-  redisUrl,
-  startRedis,
-} from '../support/redis-server.ts';
+import { newPrefix, type RedisSide, redisNeeded, redisSide, redisUrl } from '../support/redis-server.ts';
+import { redisStage } from '../support/redis-stage.ts';
 import { waitUntil } from '../support/store-processes.ts';
 import { clusterNode, clusterViewContract, namesOf } from './cluster-view.contract.ts';
 
-const views = new Set<ClusterView>();
-const open = (side: RedisSide): ClusterView => {
-  const view = createRedisClusterView(side);
-  views.add(view);
-  return view;
+const stage = redisStage(createRedisClusterView);
+const joinAt = async (prefix: string, url?: string): Promise<{ view: ClusterView; side: RedisSide }> => {
+  const { part: view, side } = await stage.join(prefix, url);
+  return { view, side };
 };
-const joinAt = async (prefix: string, url?: string, secret?: string): Promise<{ view: ClusterView; side: RedisSide }> => {
-  const side = await redisSide(prefix, url, secret);
-  await side.redis.ready(2_000);
-  return { view: open(side), side };
-};
-afterEach(async () => {
-  await Promise.all([...views].map((view) => view.close()));
-  views.clear();
-});
-afterAll(closeRedisSides);
 
 describe.skipIf(redisUrl === '')(`ClusterView on Redis (${redisNeeded})`, () => {
   clusterViewContract({
@@ -45,7 +26,7 @@ describe.skipIf(redisUrl === '')(`ClusterView on Redis (${redisNeeded})`, () => 
     const { view: a, side } = await joinAt(prefix);
     const deaf = await redisSide(prefix);
     await deaf.redis.ready(2_000);
-    const b = open({ ...deaf, redis: { ...bound(deaf), subscribe: () => () => {} } });
+    const b = stage.on({ ...deaf, redis: { ...bound(deaf), subscribe: () => () => {} } });
     await waitUntil('b has read', () => b.health() === 'up');
     a.announce(clusterNode('a'));
     expect(side.redis.health()).toBe('up');
@@ -94,7 +75,7 @@ describe.skipIf(redisUrl === '')(`ClusterView on Redis (${redisNeeded})`, () => 
     const side = await redisSide(prefix);
     await side.redis.ready(2_000);
     await side.redis.call((redis) => redis.set(side.keys.nodes, 'a string'));
-    const view = open(side);
+    const view = stage.on(side);
     view.announce(clusterNode('a'));
     const { view: other } = await joinAt(prefix);
     await waitUntil('the other sees it', () => namesOf(other).join() === 'a.1');
@@ -102,15 +83,8 @@ describe.skipIf(redisUrl === '')(`ClusterView on Redis (${redisNeeded})`, () => 
 });
 
 describe.skipIf(redisUrl === '')(`ClusterView on a Redis that fails (${redisNeeded})`, () => {
-  const servers: RedisServer[] = [];
-  afterEach(async () => {
-    await Promise.all([...views].map((view) => view.close()));
-    views.clear();
-    for (const server of servers.splice(0)) await server.stop();
-  });
   const two = async () => {
-    const server = await startRedis();
-    servers.push(server);
+    const server = await stage.ownServer();
     const prefix = newPrefix();
     const [a, b] = [await joinAt(prefix, server.url), await joinAt(prefix, server.url)];
     a.view.announce(clusterNode('a'));

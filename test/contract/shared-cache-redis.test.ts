@@ -1,40 +1,21 @@
 /** The contract of SharedCache, kept by the Redis twin on a real server; and what it knows when that fails. */
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type SharedCache, valueBytesMax } from '../../system/cluster/shared-cache.ts';
 import { asksMax, createRedisSharedCache, putBytesMax } from '../../system/cluster/shared-cache-redis.ts';
-import {
-  closeRedisSides,
-  newPrefix,
-  type RedisServer,
-  type RedisSide,
-  redisNeeded,
-  redisSide,
-  redisUrl,
-  startRedis,
-} from '../support/redis-server.ts';
+import { newPrefix, type RedisSide, redisNeeded, redisUrl } from '../support/redis-server.ts';
+import { redisStage } from '../support/redis-stage.ts';
 import { waitUntil } from '../support/store-processes.ts';
 import { sharedCacheContract } from './shared-cache.contract.ts';
 
-const caches = new Set<SharedCache>();
+const stage = redisStage(createRedisSharedCache);
 async function join(prefix: string, url?: string): Promise<{ cache: SharedCache; side: RedisSide }> {
-  const side = await redisSide(prefix, url);
-  await side.redis.ready(2_000);
-  const cache = createRedisSharedCache(side);
-  caches.add(cache);
+  const { part: cache, side } = await stage.join(prefix, url);
   return { cache, side };
 }
 
 describe.skipIf(redisUrl === '')(`the shared cache in Redis (${redisNeeded})`, () => {
-  const servers: RedisServer[] = [];
-  afterEach(async () => {
-    await Promise.all([...caches].map((cache) => cache.close()));
-    caches.clear();
-    for (const server of servers.splice(0)) await server.stop();
-  });
-  afterAll(closeRedisSides);
   const own = async () => {
-    const server = await startRedis();
-    servers.push(server);
+    const server = await stage.ownServer();
     return { server, ...(await join(newPrefix(), server.url)) };
   };
 

@@ -1,39 +1,20 @@
 /** The contract of StateKeep, kept by the Redis twin on a real server; and what becomes of it when that fails. */
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { StateKeep } from '../../system/state/state-keep.ts';
 import { keptWaitingMax } from '../../system/state/state-keep.ts';
 import { createRedisStateKeep } from '../../system/state/state-keep-redis.ts';
-import {
-  closeRedisSides,
-  newPrefix,
-  type RedisServer,
-  type RedisSide,
-  redisNeeded,
-  redisSide,
-  redisUrl,
-  startRedis,
-} from '../support/redis-server.ts';
+import { newPrefix, type RedisSide, redisNeeded, redisUrl } from '../support/redis-server.ts';
+import { redisStage } from '../support/redis-stage.ts';
 import { waitUntil } from '../support/store-processes.ts';
 import { KeptLife, one, rowsOf, stateKeepContract, two } from './state-keep.contract.ts';
 
-const keeps = new Set<StateKeep>();
-async function openAt(prefix: string, url?: string, secret?: string): Promise<{ keep: StateKeep; side: RedisSide }> {
-  const side = await redisSide(prefix, url, secret);
-  await side.redis.ready(2_000);
-  const keep = createRedisStateKeep(side);
-  keeps.add(keep);
+const stage = redisStage(createRedisStateKeep);
+async function openAt(prefix: string, url?: string): Promise<{ keep: StateKeep; side: RedisSide }> {
+  const { part: keep, side } = await stage.join(prefix, url);
   return { keep, side };
 }
 
 describe.skipIf(redisUrl === '')(`StateKeep on Redis (${redisNeeded})`, () => {
-  const servers: RedisServer[] = [];
-  afterEach(async () => {
-    await Promise.all([...keeps].map((keep) => keep.close()));
-    keeps.clear();
-    for (const server of servers.splice(0)) await server.stop();
-  });
-  afterAll(closeRedisSides);
-
   stateKeepContract({
     newPlace() {
       const prefix = newPrefix();
@@ -42,8 +23,7 @@ describe.skipIf(redisUrl === '')(`StateKeep on Redis (${redisNeeded})`, () => {
   });
 
   const ownServer = async () => {
-    const server = await startRedis();
-    servers.push(server);
+    const server = await stage.ownServer();
     const prefix = newPrefix();
     const { keep, side } = await openAt(prefix, server.url);
     const life = new KeptLife(keep);
