@@ -44,6 +44,8 @@ export interface DownloadedFile {
 }
 
 const triesMax = 5;
+/** A node that says to come again later than this (the bytes of a day are used up) is not waited for: whoever asked decides. */
+const waitMaxMs = 30_000;
 const transferTimeoutMs = 120_000;
 
 export class FileTransfer {
@@ -78,7 +80,7 @@ export class FileTransfer {
         return await attempt(await this.deps.access());
       } catch (cause) {
         const error = cause instanceof ChatError ? cause : new ChatError('CONNECTION_LOST', 'the node did not answer', true);
-        if (!error.retryable || tries >= triesMax) throw error;
+        if (!error.retryable || tries >= triesMax || (error.retryAfterMs ?? 0) > waitMaxMs) throw error;
         const delayMs = Math.max(error.retryAfterMs ?? 0, backoffMs(tries - 1, this.deps.timing));
         await new Promise<void>((resolve) => void this.deps.timing.after(delayMs, resolve));
       }

@@ -1,6 +1,7 @@
 /** The quota of uploads on a whole node: what counts, what does not, and what is said to whoever is over it. */
 import { randomBytes } from 'node:crypto';
 import { afterEach, expect, it } from 'vitest';
+import { ChatClient } from '../../gateway/client/chat-client.ts';
 import { systemClock } from '../../system/clock.ts';
 import { MemoryFileStore } from '../../system/files/file-store-memory.ts';
 import { openMemoryStore } from '../../system/store/room-store-memory.ts';
@@ -42,6 +43,18 @@ it('a user may leave so many bytes in a day, and hears when there is room again;
   expect((await uploadFile(url, bytes, { cid: 'e', user: 'bob' })).status).toBe(201);
   expect(await left()).toBe(4);
   expect(await (await fetch(`${url}/metrics`)).text()).toContain('playhouse_transfers_refused_total{kind="quota"} 1');
+});
+
+it('a client that is over it is told at once: the library does not sit out the hours', async () => {
+  const { url } = await start();
+  for (const cid of ['a', 'b']) expect((await uploadFile(url, bytes, { cid })).status).toBe(201);
+  const person = new ChatClient();
+  try {
+    await person.connect({ url, token: tokenOf('ada') });
+    await expect(person.upload('lobby', { name: 'c.bin', bytes })).rejects.toMatchObject({ code: 'RATE_LIMITED', retryable: true });
+  } finally {
+    person.disconnect();
+  }
 });
 
 it('nothing counts that is not kept: retries, what the room refuses, what is cut off', async () => {
