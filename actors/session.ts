@@ -59,6 +59,9 @@ export interface SessionDeps extends SessionTokenDeps {
 /** All of it is in the behaviour itself: a session that crashes is over, so there is no state to begin anew with. */
 type SessionState = undefined;
 
+const tokenOver = refuse('TOKEN_EXPIRED', 'the token has expired; connect with a new one');
+const sessionOver = refuse('BUSY', 'the connection ended before this was done; send again with the same cid', 500);
+
 // ---- behaviour ----
 
 /** Methods, not closures: there is one of these for every connection. */
@@ -149,6 +152,11 @@ class Session implements Behaviour<SessionState, SessionMessage> {
     this.sink.close(reason === 'crashed' ? 'INTERNAL' : 'SERVER_DRAINING'); // Nothing, where it was closed before.
   }
 
+  /** It waited for a session that ended. */
+  unhandled(msg: SessionMessage): void {
+    if (msg.type === 'session.command') tell(msg.replyTo, { ok: false, refusal: this.token.isOver ? tokenOver : sessionOver });
+  }
+
   describe(): Record<string, string> {
     return { session: this.id };
   }
@@ -158,7 +166,7 @@ class Session implements Behaviour<SessionState, SessionMessage> {
   private onCommand(command: ClientCommand, replyTo: ActorRef<Answer>, ctx: Ctx<SessionMessage>): SessionState {
     const { userId, name } = this.identity;
     if (this.token.isOver) {
-      tell(replyTo, { ok: false, refusal: refuse('TOKEN_EXPIRED', 'the token has expired; connect with a new one') });
+      tell(replyTo, { ok: false, refusal: tokenOver });
       return this.expire(ctx);
     }
     switch (command.type) {
@@ -287,23 +295,9 @@ function factsOf(command: Extract<ClientCommand, { type: 'room.create' }>, owner
   };
 }
 
-type WritingCommand = Exclude<
+type WritingCommand = Extract<
   ClientCommand,
-  {
-    type:
-      | 'auth.refresh'
-      | 'room.create'
-      | 'room.list'
-      | 'room.open'
-      | 'room.close'
-      | 'history.get'
-      | 'typing'
-      | 'presence.watch'
-      | 'read.mark'
-      | 'voice.enter'
-      | 'voice.leave'
-      | 'voice.list';
-  }
+  { type: 'room.join' | 'room.leave' | 'room.invite' | 'room.kick' | `message.${'send' | 'modify' | 'delete' | 'react'}` }
 >;
 
 function writeOf(command: WritingCommand): RoomWrite {

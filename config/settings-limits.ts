@@ -34,7 +34,7 @@ export const limitSettings = {
       'Most bytes of files one user may leave on this node within 24 hours; several nodes count each for itself. Above: RATE_LIMITED.',
   }),
   outboxBytesMax: integer({
-    default: 65_536,
+    default: 49_152,
     unit: 'bytes',
     min: 4_096,
     max: 1_000_000_000,
@@ -104,6 +104,14 @@ export const limitSettings = {
     min: 1,
     max: 1_000_000,
     description: 'Commands one connection may send at once after a pause. Above: RATE_LIMITED.',
+  }),
+  commandsWaitingMax: integer({
+    default: 10_000,
+    unit: 'commands',
+    min: 100,
+    max: 10_000_000,
+    description:
+      'Most commands of all clients together that were taken and are not answered, about 1.5 kB each beside their texts; one connection has at most a sixteenth of what is free. Above: BUSY.',
   }),
   connectionsMax: integer({
     default: 20_000,

@@ -13,6 +13,7 @@ import type { Seat } from './admission.ts';
 import { encodeAnswer, type LimitedRefusal } from './client-encoding.ts';
 import type { WireAnswer } from './client-protocol.ts';
 import { type Decoded, decodeCommand, isCommand, isKnown, type RefreshRequest, unknownEvent } from './command-decoder.ts';
+import { type CommandLoad, charsOf } from './command-load.ts';
 import type { CommandMetrics } from './edge-metrics.ts';
 import type { Outbox } from './outbox.ts';
 import { guardPayload } from './payload-guard.ts';
@@ -32,6 +33,8 @@ export interface ConnectionDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: CommandMetrics;
+  /** Of all clients. */
+  readonly load: CommandLoad;
   /** Told last, once, when a connection is gone. */
   readonly left: (outbox: ConnectionParts['outbox']) => void;
 }
@@ -46,6 +49,8 @@ export interface ConnectionParts {
 
 /** What a client is told to wait when a queue behind the edge is full. */
 const busyRetryAfterMs = 500;
+/** What was taken for a client that is gone counts until it is answered, and no longer than this. */
+const goneCountsMaxMs = 10_000;
 
 type Ack = (answer: WireAnswer) => void;
 
@@ -57,6 +62,8 @@ export class Connection implements Guest {
   readonly #user: string;
   readonly #rate: RateLimit;
   #isGone = false;
+  /** Taken and not answered. */
+  #held = { commands: 0, chars: 0 };
 
   constructor(deps: ConnectionDeps, { session, seat, outbox, user }: ConnectionParts) {
     this.#deps = deps;
@@ -86,15 +93,17 @@ export class Connection implements Guest {
       this.#deps.log.error({ ev: 'gateway.bug', err: error }, 'disconnected threw');
     }
     this.#deps.left(this.#outbox);
+    if (this.#held.commands > 0) this.#deps.clock.after(goneCountsMaxMs, () => this.#giveAll());
   }
 
   /** Handles one packet: the event's name and whatever came after it. Never throws. */
   handle(packet: readonly unknown[]): void {
-    const { limits, log, metrics, clock } = this.#deps;
+    const { limits, log, metrics, clock, load } = this.#deps;
     const outbox = this.#outbox;
     const user = this.#user;
     let reply: ((answer: Answer) => void) | undefined;
     let isTaken = false;
+    let chars = 0;
     try {
       if (!outbox.isOpen) return;
       const verdict = this.#rate.take();
@@ -106,7 +115,9 @@ export class Connection implements Guest {
       const startMs = clock.nowMs();
       reply = answerOnce(last as Ack, log, (answer) => {
         metrics.answered(event, answer.ok ? 'OK' : answer.refusal.code, clock.nowMs() - startMs);
-        if (isTaken) outbox.commandAnswered();
+        if (!isTaken) return;
+        outbox.commandAnswered();
+        this.#give(chars);
       });
       const refused = (refusal: Refusal) => reply?.({ ok: false, refusal });
       if (verdict.type === 'refused') return refused(refuse('RATE_LIMITED', 'too many commands', verdict.retryAfterMs));
@@ -121,6 +132,10 @@ export class Connection implements Guest {
       const command = decoded.type === 'auth.refresh' ? this.#withIdentity(decoded) : decoded;
       if (isRefusal(command)) return refused(command);
       if (outbox.isFull) return refused(refuse('BUSY', 'read what was sent before you ask for more', busyRetryAfterMs));
+      chars = charsOf(command);
+      if (!load.take(chars, this.#held)) return refused(refuse('BUSY', 'the node has too many commands to answer', busyRetryAfterMs));
+      this.#held.commands += 1;
+      this.#held.chars += chars;
       isTaken = true;
       outbox.commandTaken();
       if (this.#session.command(command, reply) === 'refused')
@@ -129,6 +144,18 @@ export class Connection implements Guest {
       log.error({ ev: 'gateway.bug', user, err: error }, 'a command crashed at the edge');
       reply?.({ ok: false, refusal: refuse('INTERNAL', 'the server failed; send again with the same cid') });
     }
+  }
+
+  #give(chars: number): void {
+    if (this.#held.commands === 0) return; // Given back already: it is long gone.
+    this.#held.commands -= 1;
+    this.#held.chars -= chars;
+    this.#deps.load.give({ commands: 1, chars });
+  }
+
+  #giveAll(): void {
+    this.#deps.load.give(this.#held);
+    this.#held = { commands: 0, chars: 0 };
   }
 
   #closeForFlood(words: string): void {

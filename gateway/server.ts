@@ -14,6 +14,7 @@ import { refuse } from '../system/errors.ts';
 import type { Supervision } from '../system/supervision.ts';
 import { Admission, type AdmissionConfig } from './admission.ts';
 import { createAddressRule } from './client-address.ts';
+import { CommandLoad } from './command-load.ts';
 import type { DoorDeps, HandshakeRefusal } from './door.ts';
 import { CommandMetrics, ConnectMetrics, newOutboxTally, tellOutboxes } from './edge-metrics.ts';
 import { openEngineDoor } from './engine-door.ts';
@@ -40,6 +41,7 @@ export interface GatewayConfig extends AdmissionConfig {
   readonly slowConsumerMs: number;
   readonly commandsPerSecondMax: number;
   readonly commandsBurstMax: number;
+  readonly commandsWaitingMax: number;
   readonly origins: readonly string[];
   readonly trustedProxies: readonly string[];
 }
@@ -95,6 +97,7 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     supervision: options.supervision,
     tally,
   };
+  const load = new CommandLoad(config.commandsWaitingMax, options.supervision);
   const connects = new ConnectMetrics(options.metrics);
   const reception = new Reception({
     admission,
@@ -106,8 +109,11 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     clock,
     log,
     metrics: new CommandMetrics(options.metrics),
+    load,
   });
   tellOutboxes(options.metrics, tally, reception.outboxes);
+  options.metrics.read('playhouse_commands_waiting', () => load.commands);
+  options.metrics.read('playhouse_command_chars_waiting', () => load.chars);
   options.metrics.read('playhouse_connections', () => reception.outboxes.size);
   options.metrics.read('playhouse_handshakes', () => admission.knocking);
   function refusalOfKnock(request: IncomingMessage): HandshakeRefusal | undefined {

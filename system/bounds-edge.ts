@@ -3,6 +3,7 @@
  */
 import { sessionMailboxMax } from '../actors/session.ts';
 import { keysBeside } from '../gateway/admission.ts';
+import { commandCharsMax } from '../gateway/command-load.ts';
 import { downloadsMax, downloadsPerUserMax, quotaUsersMax, uploadsMax, uploadsPerUserMax } from '../gateway/files.ts';
 import { bodyBytesMax, headerBytesMax } from '../gateway/http-base.ts';
 import { depthMax, valuesMax } from '../gateway/payload-guard.ts';
@@ -20,6 +21,11 @@ export const edgeBounds = {
     bound: 'four times the one before, at least 2,000,000 bytes',
     whenFull: 'the connection is cut',
     seenIn: 'playhouse_outbox_events_total',
+  },
+  'Commands taken and not answered, on the node': {
+    bound: `${setting('commandsWaitingMax')}, ${count(commandCharsMax, 'characters')} of text and ids; of one connection a sixteenth of what is free`,
+    whenFull: 'BUSY with retryAfterMs, before it is taken; nothing is closed',
+    seenIn: 'playhouse_commands_waiting',
   },
   'Commands of one connection': {
     bound: `${setting('commandsPerSecondMax')} a second, ${setting('commandsBurstMax')} at once`,

@@ -105,6 +105,12 @@ export const metricTable = {
     buckets: fastSeconds,
     meaning: 'From a command read to its answer given to the connection.',
   },
+  playhouse_commands_waiting: {
+    type: 'gauge',
+    meaning:
+      'Commands of all clients taken and not answered yet. Near CHAT_COMMANDS_WAITING_MAX: the node cannot keep up, and answers BUSY.',
+  },
+  playhouse_command_chars_waiting: { type: 'gauge', meaning: 'Characters of text and ids in them.' },
   playhouse_frames_total: { type: 'counter', meaning: 'Frames of entries given to connections.' },
   playhouse_deliveries_total: { type: 'counter', meaning: 'Entries given to connections: entries of a frame × connections.' },
   playhouse_frame_entries: { type: 'histogram', buckets: counts, meaning: 'Entries in one frame, counted once for all its readers.' },

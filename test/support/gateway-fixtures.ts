@@ -57,6 +57,7 @@ export const testGatewayConfig: GatewayConfig = {
   slowConsumerMs: 30_000,
   commandsPerSecondMax: 1_000_000,
   commandsBurstMax: 1_000_000,
+  commandsWaitingMax: 1_000_000,
   connectionsMax: 100,
   handshakesMax: 150,
   userConnectionsMax: 100,

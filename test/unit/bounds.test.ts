@@ -80,6 +80,10 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
     'never holds its caller up and holds a bounded number of changes while Redis is frozen',
   ],
   'Nodes known by Redis': ['contract/cluster-view-redis.test.ts', 'sees so many nodes and says once that there are more'],
+  'Commands taken and not answered, on the node': [
+    'integration/command-load.test.ts',
+    'a full node answers BUSY, takes the next when one was answered, and closes nobody',
+  ],
   'Commands of one connection': ['integration/gateway-delivery.test.ts', 'limits the rate per connection, and ends a flood'],
   'Commands of one user': ['integration/admission.test.ts', 'of all connections of a user share one rate'],
   'Commands from one address': ['unit/admission.test.ts', 'gives all connections of a user one rate and all of an address another'],

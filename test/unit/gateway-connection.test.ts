@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Answer, ClientCommand } from '../../actors/client-command.ts';
 import type { Seat } from '../../gateway/admission.ts';
+import { CommandLoad } from '../../gateway/command-load.ts';
 import { Connection } from '../../gateway/connection.ts';
 import { CommandMetrics } from '../../gateway/edge-metrics.ts';
 import { createTokenVerifier } from '../../gateway/token.ts';
@@ -12,7 +13,8 @@ import { Metrics } from '../../system/metrics.ts';
 import { tokenOf, tokens } from '../support/gateway-fixtures.ts';
 import { manualClock } from '../support/manual-clock.ts';
 
-function setUp(outbox = { isOpen: true, isFull: false }, seat: Partial<Seat> = {}) {
+function setUp(outbox = { isOpen: true, isFull: false }, seat: Partial<Seat> = {}, load = new CommandLoad(1_000, { emit: () => {} })) {
+  const clock = manualClock();
   const commands: ClientCommand[] = [];
   const replies: ((answer: Answer) => void)[] = [];
   const lines: string[] = [];
@@ -24,9 +26,10 @@ function setUp(outbox = { isOpen: true, isFull: false }, seat: Partial<Seat> = {
     {
       verifier: createTokenVerifier(tokens),
       limits: { textBytesMax: 100, commandsPerSecondMax: 1, commandsBurstMax: 10 },
-      clock: manualClock(),
+      clock,
       log: createLogger({ level: 'info', base: {}, destination: { write: (line: string) => void lines.push(line) } }),
       metrics: new CommandMetrics(metrics),
+      load,
       left: () => void gone.push('left'),
     },
     {
@@ -58,7 +61,7 @@ function setUp(outbox = { isOpen: true, isFull: false }, seat: Partial<Seat> = {
     },
   );
   const handle = (packet: readonly unknown[]): void => connection.handle(packet);
-  return { connection, handle, commands, replies, lines, closed, metrics, gone, owed: () => owed };
+  return { connection, handle, commands, replies, lines, closed, metrics, gone, clock, load, owed: () => owed };
 }
 
 describe('a connection', () => {
@@ -78,6 +81,35 @@ describe('a connection', () => {
     replies[0]?.({ ok: true, result: { type: 'done' } });
     replies[0]?.({ ok: true, result: { type: 'done' } });
     expect(heard).toEqual([{ ok: true }]);
+  });
+
+  it('counts what it took for all clients together until it is answered, and refuses before it takes', () => {
+    const load = new CommandLoad(1, { emit: () => {} });
+    const { handle, commands, replies } = setUp(undefined, undefined, load);
+    const heard: unknown[] = [];
+    const send = () => handle(['message:send', { room: 'r', cid: 'c', text: 'hello' }, (answer: unknown) => heard.push(answer)]);
+    send();
+    expect([load.commands, load.chars]).toEqual([1, 5]);
+    send();
+    expect(commands).toHaveLength(1);
+    expect(heard).toEqual([{ ok: false, error: expect.objectContaining({ code: 'BUSY', retryable: true, retryAfterMs: 500 }) }]);
+    for (let times = 0; times < 2; times += 1) replies[0]?.({ ok: true, result: { type: 'done' } });
+    expect([load.commands, load.chars]).toEqual([0, 0]);
+    send();
+    expect(commands).toHaveLength(2);
+  });
+
+  it('counts what it took when it is gone until it is answered, but not for ever', () => {
+    const { handle, connection, replies, clock, load } = setUp();
+    for (let times = 0; times < 3; times += 1) handle(['typing', { room: 'r' }, () => {}]);
+    connection.gone('lost');
+    expect(load.commands).toBe(3);
+    replies[0]?.({ ok: true, result: { type: 'done' } });
+    expect(load.commands).toBe(2);
+    clock.advance(10_000);
+    expect(load.commands).toBe(0);
+    replies[1]?.({ ok: true, result: { type: 'done' } });
+    expect(load.commands).toBe(0);
   });
 
   it('does not let an answer that cannot be sent out into the session', () => {
