@@ -11,7 +11,7 @@ import type { Entry } from '../system/store/entry.ts';
 import type { ReadMark } from '../system/store/user-rooms.ts';
 import { isOpen } from './client-command.ts';
 import type { ClientSink, Frame, FrameEncoder } from './client-sink.ts';
-import { framesOf } from './frame-state.ts';
+import { catchUpFrameBytesMax, framesOf } from './frame-state.ts';
 import type { AnsweredOutcome, DeliveryInput, ReaderId } from './room-protocol.ts';
 
 /** To the reader's session: it does not have the room open any more, though it did not close it. */
@@ -148,10 +148,12 @@ export class RoomReaders {
   /** Gives entries to one reader that is catching up. */
   emit(id: ReaderId, entries: readonly Entry[]): Refused | undefined {
     const reader = this.readers.get(id);
-    const [first] = entries;
-    if (!reader || reader.isBlocked || !first) return undefined;
-    if (!reader.sink.send(this.encoder.entriesAgain(this.room, entries))) return this.block(id, reader, first.seq - 1);
-    reader.cursor = first.seq + entries.length - 1;
+    if (!reader || reader.isBlocked) return undefined;
+    for (const part of framesOf(entries, catchUpFrameBytesMax)) {
+      const after = (part[0] as Entry).seq - 1;
+      if (!reader.sink.send(this.encoder.entriesAgain(this.room, part))) return this.block(id, reader, after);
+      reader.cursor = after + part.length;
+    }
     return undefined;
   }
 

@@ -70,20 +70,36 @@ export function websocketFrames(packets: readonly string[], last?: Buffer): Buff
 
 /**
  * Frames are cut from slabs: one with a client's own answers before it is a buffer per connection, and thousands of those a second
- * cost more in allocation and collection than their bytes in copying. A connection that does not read holds at most a slab more.
+ * cost more in allocation and collection than their bytes in copying. What has to wait for a connection is copied out of them
+ * (websocket-connection): one that does not read holds at most the slab of the write that got stuck. Hence two sizes: small frames keep little.
  */
-const slabBytes = 64 * 1024;
-let slab = Buffer.allocUnsafeSlow(slabBytes);
-let slabUsed = 0;
+class Slab {
+  readonly #slabBytes: number;
+  #slab = Buffer.alloc(0);
+  #used = 0;
+
+  constructor(slabBytes: number) {
+    this.#slabBytes = slabBytes;
+  }
+
+  cut(bytes: number): Buffer {
+    if (this.#used + bytes > this.#slab.length) {
+      this.#slab = Buffer.allocUnsafeSlow(this.#slabBytes);
+      this.#used = 0;
+    }
+    this.#used += bytes;
+    return this.#slab.subarray(this.#used - bytes, this.#used);
+  }
+}
+
+const smallBytesMax = 4 * 1024;
+const cutBytesMax = 16 * 1024;
+const smallSlab = new Slab(4 * smallBytesMax);
+const largeSlab = new Slab(4 * cutBytesMax);
 
 function allocate(bytes: number): Buffer {
-  if (bytes > slabBytes / 4) return Buffer.allocUnsafeSlow(bytes);
-  if (slabUsed + bytes > slabBytes) {
-    slab = Buffer.allocUnsafeSlow(slabBytes);
-    slabUsed = 0;
-  }
-  slabUsed += bytes;
-  return slab.subarray(slabUsed - bytes, slabUsed);
+  if (bytes > cutBytesMax) return Buffer.allocUnsafeSlow(bytes);
+  return bytes > smallBytesMax ? largeSlab.cut(bytes) : smallSlab.cut(bytes);
 }
 
 /** One frame of engine.io's own, such as a ping. */

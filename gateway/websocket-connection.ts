@@ -99,7 +99,7 @@ export class WebsocketConnection implements ClientSocket, Pinged {
     const buffer = packets.length === 0 ? frame?.buffer : websocketFrames(packets, frame?.buffer);
     if (!buffer || !this.isOpen) return;
     this.#frames += 1;
-    (this.#socket as unknown as WebsocketInside)._sender.sendFrame([buffer], this.#sent);
+    this.#send(buffer, this.#sent);
   }
 
   end(mayReturn: boolean): void {
@@ -117,7 +117,13 @@ export class WebsocketConnection implements ClientSocket, Pinged {
   };
 
   #sendText(text: string): void {
-    if (this.isOpen) (this.#socket as unknown as WebsocketInside)._sender.sendFrame([websocketText(text)]);
+    if (this.isOpen) this.#send(websocketText(text));
+  }
+
+  /** What has to wait is copied out of its slab: else each of its frames would keep a whole one. */
+  #send(buffer: Buffer, sent?: () => void): void {
+    const own = this.unsentBytes > 0 && buffer.buffer.byteLength > buffer.length ? copyOf(buffer) : buffer;
+    (this.#socket as unknown as WebsocketInside)._sender.sendFrame([own], sent);
   }
 
   // ---- what comes ----
@@ -184,6 +190,13 @@ export class WebsocketConnection implements ClientSocket, Pinged {
     this.#listener?.closed();
     this.#guest?.gone(this.#departure);
   }
+}
+
+/** Not of Buffer's pool, which is a slab too. */
+function copyOf(buffer: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(buffer.length);
+  buffer.copy(copy);
+  return copy;
 }
 
 function onMessage(this: OwnedSocket, data: RawData, isBinary: boolean): void {
