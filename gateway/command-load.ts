@@ -8,7 +8,7 @@
 import type { ClientCommand } from '../actors/client-command.ts';
 import type { Supervision } from '../system/supervision.ts';
 
-/** Of texts and ids, in characters. What a command costs beside them (measured: 1.5 kB) is bounded by the number. */
+/** Of texts and ids, in characters. What a command costs beside them (measured: 1 kB) is bounded by the number. */
 export const commandCharsMax = 16_000_000;
 /** Of what is free: what one connection may have waiting. */
 const shareOfFree = 1 / 16;

@@ -13,7 +13,7 @@ import { type Bound, count, kB, setting } from './bounds-row.ts';
 export const edgeBounds = {
   'Commands waiting for a session': { bound: count(sessionMailboxMax, 'messages'), whenFull: 'BUSY', seenIn: 'log: mailbox.high' },
   'Waiting for one connection': {
-    bound: `${setting('outboxBytesMax')}, ${setting('outboxFramesMax')}`,
+    bound: `${setting('outboxBytesMax')}, ${setting('outboxFramesMax')}; none in common: of all, that times ${setting('connectionsMax')}`,
     whenFull: 'delivery pauses at its cursor and catches up; typing and presence go first, from a quarter on',
     seenIn: 'playhouse_outbox_fill_ratio',
   },

@@ -78,7 +78,7 @@ export const supervisionGuide: Readonly<Record<SupervisionEvent, GuideRow>> = {
     },
   },
   'mailbox.high': {
-    means: 'An actor has 80 % of the messages it may have waiting. At 100 % its clients hear BUSY.',
+    means: 'An actor, or the commands of all clients together (kind `commands`), has 80 % of what may wait. At 100 % clients hear BUSY.',
     toDo: 'Is the disk slow (playhouse_append_seconds), the loop busy (playhouse_loop_busy_ratio), or one room too loud? Then a faster disk, more nodes, or lower rates.',
     example: { ...warn, ev: 'mailbox.high', ...room, mailbox: 8_000 },
   },
