@@ -110,8 +110,10 @@ export class StateLives {
     if (this.#current.get(life.node) === life) this.#current.delete(life.node);
   }
 
-  /** Time in which nothing could be heard, because the server itself stood still, counts for nobody. */
-  forgive(ms: number): void {
-    for (const life of this.#byKey.values()) life.heardAtMs += ms;
+  /** Time in which nothing could be heard, because the server itself stood still, counts for nobody; and no grace ends before `notBeforeMs`. */
+  forgive(ms: number, nowMs: number, notBeforeMs: number): void {
+    for (const life of this.#byKey.values()) {
+      life.heardAtMs = Math.min(nowMs, Math.max(life.heardAtMs + ms, notBeforeMs - this.#limits.graceMs));
+    }
   }
 }

@@ -144,8 +144,10 @@ export class StatePeer {
 
   /** The server stood still for so long: nobody could be heard. */
   forgive(ms: number): void {
-    this.#phaseSinceMs += ms;
-    this.#heardMs += ms;
+    // Whoever was heard since is not heard in the future.
+    const nowMs = this.#host.clock.nowMs();
+    this.#phaseSinceMs = Math.min(nowMs, this.#phaseSinceMs + ms);
+    this.#heardMs = Math.min(nowMs, this.#heardMs + ms);
     this.#connection.forgive(ms);
   }
 

@@ -1,8 +1,8 @@
 /**
  * StateServerState: everything the state server knows, and what each line changes. Pure: no I/O, time is an argument.
  *
- * Guarantees: until it has settled nobody is told to be offline: after a start nodes come back one after the other, and who is on none
- * of those that came may be on the next. Between the first and the last line of a snapshot nothing changes for others; a life that is superseded or over
+ * Guarantees: until it has settled nobody is told to be offline: after a start or a freeze nodes come back one after the other, and who is
+ * on none of those that came may be on the next. Between the first and the last line of a snapshot nothing changes for others; a life that is superseded or over
  * touches nothing; a lost node's sessions end when its grace is over, counted from the last line heard, unless it tells them again.
  * Every bound has an answer: a node is refused with FULL and nothing of its line is done; for older clients see `older-answers.ts`.
  */
@@ -13,12 +13,12 @@ import type { NodeRequest, ServerLine, StateRow } from './state-lines.ts';
 import { type Life, StateLives } from './state-lives.ts';
 import { takeRows, type VoicesLine, voiceLines } from './state-rows.ts';
 import { type Changes, type Session, StateSessions } from './state-sessions.ts';
+import { type SettlingOptions, StateSettling } from './state-settling.ts';
 import { StateVoice, type VoiceLimits } from './state-voice.ts';
 import { StateWatches } from './state-watches.ts';
 
-export interface StateOptions {
-  /** By then every node that lives has had the time to come back. */
-  readonly settledAtMs?: number;
+/** Within `settleMs` every node that lives has had the time to come back. */
+export interface StateOptions extends SettlingOptions {
   /** A session has come, moved or gone. */
   readonly onSession?: (owner: string, id: string) => void;
 }
@@ -70,12 +70,11 @@ export class StateServerState {
   readonly #voiceWatches: StateWatches;
   readonly #lives: StateLives;
   readonly #older: OlderAnswers;
-  readonly #settledAtMs: number;
-  #hasSettled = false;
+  readonly #settling: StateSettling;
 
-  constructor(limits: StateLimits, { settledAtMs = Number.NEGATIVE_INFINITY, onSession }: StateOptions = {}) {
+  constructor(limits: StateLimits, { onSession, ...settling }: StateOptions = {}) {
     this.#limits = limits;
-    this.#settledAtMs = settledAtMs;
+    this.#settling = new StateSettling(settling);
     const voice = new StateVoice(limits);
     const sessions = new StateSessions({
       sessionsMax: limits.sessionsMax,
@@ -174,13 +173,18 @@ export class StateServerState {
     return ended;
   }
 
-  /** The server stood still for so long: nobody could be heard. */
-  forgive(ms: number): void {
-    this.#lives.forgive(ms);
+  /**
+   * To be asked before anything that comes is looked at: for how long the server stood still, when it did; else 0. Nobody could be heard
+   * meanwhile, so nobody's grace ends by it; and nodes that lost the server have the time to come back, as after a start.
+   */
+  wake(nowMs: number): number {
+    const awayMs = this.#settling.look(nowMs);
+    if (awayMs > 0) this.#lives.forgive(awayMs, nowMs, nowMs + this.#settling.settleMs);
+    return awayMs;
   }
 
   isSettled(nowMs: number): boolean {
-    return nowMs >= this.#settledAtMs;
+    return this.#settling.isSettled(nowMs);
   }
 
   /** False: it is too early to say that the user is offline. */
@@ -188,10 +192,9 @@ export class StateServerState {
     return this.isSettled(nowMs) || this.#sessions.isOnline(user);
   }
 
-  /** Once, when it has settled: what nobody was told until then. */
-  settle(nowMs: number): readonly Owed[] {
-    if (this.#hasSettled || !this.isSettled(nowMs)) return [];
-    this.#hasSettled = true;
+  /** Once each time it has settled: what nobody was told until then. */
+  settle(nowMs: number): readonly Owed[] | undefined {
+    if (!this.#settling.takeSettled(nowMs)) return undefined;
     return this.#lives.keys().map((life) => ({
       life,
       users: [...this.#watches.watchedBy(life)].filter((user) => !this.#sessions.isOnline(user)),
@@ -216,9 +219,9 @@ export class StateServerState {
     return voiceLines(community, this.isSettled(nowMs), this.#voice.occupied(community));
   }
 
-  /** What has become of users since the last call. */
-  takeChanges(): Changes {
-    return this.#sessions.takeChanges();
+  /** What has become of users since the last call. Who went before it has settled is named once it has, unless back by then. */
+  takeChanges(nowMs: number): Changes {
+    return this.#sessions.takeChanges(!this.isSettled(nowMs));
   }
 
   row(user: string): StateRow {

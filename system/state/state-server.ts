@@ -20,6 +20,7 @@ import { type PeerHost, StatePeer } from './state-peer.ts';
 import { StateServerLog } from './state-server-log.ts';
 import { type Hello, type NodeAnswer, type StateCounts, type StateLimits, StateServerState } from './state-server-state.ts';
 import type { Transition } from './state-sessions.ts';
+import { tickMs } from './state-settling.ts';
 
 export interface StateServerLimits extends StateLimits {
   /** More: a connection that has said nothing yet makes room; without such a one the new one is told so and closed. */
@@ -53,7 +54,7 @@ export interface StateServerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits?: Partial<StateServerLimits>;
-  /** After the start nobody is told to be offline for so long: nodes of before come back meanwhile. 0: there are none. */
+  /** After the start, or a freeze, nobody is told to be offline for so long: nodes of before come back meanwhile. 0: there are none. */
   readonly settleMs?: number;
   /** Where sessions are kept for the next life of this server. Closed by `stop`. */
   readonly keep?: StateKeep;
@@ -74,9 +75,6 @@ export interface StateServer {
 
 /** Of `connectionsMax`, those that are ending included. Beyond it a connection is closed without a word. */
 const socketsShare = 2;
-const tickMs = 250;
-/** A tick so late means that this process stood still. */
-const stoodStillMs = 1_000;
 const stopMs = 500;
 
 /** Resolves when connections are taken; rejects with a Fault. */
@@ -114,10 +112,8 @@ class TcpStateServer implements StateServer, PeerHost {
   readonly #lives = new Map<string, StatePeer>();
   readonly #sockets = new Set<Socket>();
   /** Who is told by nodes that come back and was not known before has come meanwhile. */
-  readonly #knewBefore: boolean;
+  #knewBefore: boolean;
   #heldBytes = 0;
-  #hasToldVoice = false;
-  #tickedMs: number;
   #cancelTick: () => void = () => {};
   #stopping: Promise<void> | undefined;
 
@@ -128,14 +124,14 @@ class TcpStateServer implements StateServer, PeerHost {
     this.clock = options.clock;
     this.#log = new StateServerLog(options);
     this.#state = new StateServerState(this.#limits, {
-      settledAtMs: options.clock.nowMs() + (options.settleMs ?? 0),
+      startedAtMs: options.clock.nowMs(),
+      settleMs: options.settleMs ?? 0,
       onSession: (owner, id) => options.keep?.changed(owner, id),
     });
     this.#state.restore(kept, options.clock.nowMs());
     this.#knewBefore = kept.length > 0;
     if (kept.length > 0) this.note('info', 'state.kept', { count: kept.length }, 'sessions of the life before are known again');
     this.#tcp = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#onConnection(socket));
-    this.#tickedMs = this.clock.nowMs();
   }
 
   get port(): number {
@@ -196,7 +192,7 @@ class TcpStateServer implements StateServer, PeerHost {
   // ---- what peers need ----
 
   hello(node: string, inc: string, peer: StatePeer): Hello {
-    const hello = this.#state.hello(node, inc, this.clock.nowMs());
+    const hello = this.#state.hello(node, inc, this.#wake());
     if (!hello.ok) return hello;
     const before = this.#nodes.get(node);
     this.#nodes.set(node, peer);
@@ -206,7 +202,7 @@ class TcpStateServer implements StateServer, PeerHost {
   }
 
   apply(life: string, request: NodeRequest): NodeAnswer {
-    const nowMs = this.clock.nowMs();
+    const nowMs = this.#wake();
     const answer = this.#state.apply(life, request, nowMs);
     // Who was there before this server was is no news, as far as it can know.
     this.#tellChanges(request.type === 'snapshot' && !this.#knewBefore && !this.#state.isSettled(nowMs));
@@ -214,7 +210,7 @@ class TcpStateServer implements StateServer, PeerHost {
   }
 
   heard(life: string): void {
-    this.#state.heard(life, this.clock.nowMs());
+    this.#state.heard(life, this.#wake());
   }
 
   held(deltaBytes: number): void {
@@ -230,11 +226,11 @@ class TcpStateServer implements StateServer, PeerHost {
   }
 
   voiceLines(community: string): readonly ServerLine[] {
-    return this.#state.voiceLines(community, this.clock.nowMs());
+    return this.#state.voiceLines(community, this.#wake());
   }
 
   answer(request: OlderRequest): OlderAnswer {
-    const answer = this.#state.answer(request, this.clock.nowMs());
+    const answer = this.#state.answer(request, this.#wake());
     this.#tellChanges();
     return answer;
   }
@@ -274,31 +270,43 @@ class TcpStateServer implements StateServer, PeerHost {
   }
 
   #scheduleTick(): void {
-    this.#tickedMs = this.clock.nowMs();
     this.#cancelTick = this.clock.after(tickMs, () => this.#tick());
   }
 
-  #tick(): void {
-    const lateMs = this.clock.nowMs() - this.#tickedMs - tickMs;
-    if (lateMs >= stoodStillMs) {
+  /** The time. Whoever is heard first after a freeze, a peer or a timer, finds that the server stood still, before anything is judged by it. */
+  #wake(): number {
+    const nowMs = this.clock.nowMs();
+    const awayMs = this.#state.wake(nowMs);
+    if (awayMs > 0) {
       // Lines may wait in the sockets that came in time: nobody is judged by what could not be read.
-      this.#state.forgive(lateMs);
-      for (const peer of [...this.#peers, ...this.#excess]) peer.forgive(lateMs);
+      for (const peer of [...this.#peers, ...this.#excess]) peer.forgive(awayMs);
+      this.note(
+        'warn',
+        'state.away',
+        { ms: awayMs },
+        'the state server stood still; it says of nobody that they are offline until nodes are back',
+      );
     }
+    return nowMs;
+  }
+
+  #tick(): void {
+    const nowMs = this.#wake();
     for (const peer of [...this.#peers, ...this.#excess]) peer.tick();
-    const ended = this.#state.expire(this.clock.nowMs());
+    const ended = this.#state.expire(nowMs);
     for (const life of ended)
       this.note('warn', 'link.gone', { life: life.replace('\n', ' ') }, 'a node did not come back; its sessions have ended');
-    this.#tellVoiceOnceSettled();
-    for (const { life, users } of this.#state.settle(this.clock.nowMs())) for (const user of users) this.#lives.get(life)?.push(user);
+    this.#tellOnceSettled(nowMs);
     this.#tellChanges();
     this.#scheduleTick();
   }
 
-  /** What was told before may have lacked somebody, and said so. */
-  #tellVoiceOnceSettled(): void {
-    if (this.#hasToldVoice || !this.#state.isSettled(this.clock.nowMs())) return;
-    this.#hasToldVoice = true;
+  /** What was told before may have lacked somebody; of voice channels it said so. */
+  #tellOnceSettled(nowMs: number): void {
+    const owed = this.#state.settle(nowMs);
+    if (owed === undefined) return;
+    this.#knewBefore = true;
+    for (const { life, users } of owed) for (const user of users) this.#lives.get(life)?.push(user);
     for (const [life, peer] of this.#lives) for (const community of this.#state.voiceWatchedBy(life)) peer.pushVoice(community);
   }
 
@@ -306,8 +314,8 @@ class TcpStateServer implements StateServer, PeerHost {
     for (const community of this.#state.takeVoiceChanges()) {
       for (const life of this.#state.voiceWatchersOf(community)) this.#lives.get(life)?.pushVoice(community);
     }
-    const { transitions, users } = this.#state.takeChanges();
     const nowMs = this.clock.nowMs();
+    const { transitions, users } = this.#state.takeChanges(nowMs);
     for (const user of users) {
       if (!this.#state.isTold(user, nowMs)) continue;
       for (const life of this.#state.watchersOf(user)) this.#lives.get(life)?.push(user);

@@ -42,6 +42,8 @@ export class StateSessions {
   readonly #places = new Map<string, Map<string, number>>();
   /** Users touched since the last `takeChanges`, and whether they were online before. */
   readonly #touched = new Map<string, boolean>();
+  /** Users who went while that was not to be said. */
+  readonly #held = new Set<string>();
   #count = 0;
 
   constructor(deps: SessionsDeps) {
@@ -110,11 +112,14 @@ export class StateSessions {
     for (const id of [...this.of(owner).keys()]) this.remove(owner, id);
   }
 
-  takeChanges(): Changes {
+  /** With `isEarly` who went is not named but held back; the first call without names those who have not come back. */
+  takeChanges(isEarly = false): Changes {
     const transitions: Transition[] = [];
+    if (!isEarly) for (const user of [...this.#held]) this.#touch(user);
     for (const [user, wasOnline] of this.#touched) {
       const isOnline = this.isOnline(user);
-      if (isOnline !== wasOnline) transitions.push({ user, state: isOnline ? 'online' : 'offline' });
+      if (isEarly && wasOnline && !isOnline) this.#held.add(user);
+      else if (isOnline !== wasOnline) transitions.push({ user, state: isOnline ? 'online' : 'offline' });
     }
     const users = [...this.#touched.keys()];
     this.#touched.clear();
@@ -144,6 +149,7 @@ export class StateSessions {
   }
 
   #touch(user: string): void {
-    if (!this.#touched.has(user)) this.#touched.set(user, this.isOnline(user));
+    // For others, who is held back is still online.
+    if (!this.#touched.has(user)) this.#touched.set(user, this.#held.delete(user) || this.isOnline(user));
   }
 }

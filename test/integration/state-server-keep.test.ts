@@ -58,8 +58,8 @@ it('gives nodes their grace: who comes back is never offline, who does not is af
     await b.heard();
   }
   expect(second.transitions).toEqual([
-    { user: 'cid', state: 'offline' },
     { user: 'dan', state: 'online' },
+    { user: 'cid', state: 'offline' },
     { user: 'alice', state: 'offline' },
   ]);
   const rows = watcher.lines.map((line) => JSON.parse(line) as { states?: unknown[] }).flatMap(({ states }) => states ?? []);

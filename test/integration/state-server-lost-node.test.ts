@@ -4,7 +4,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { waitUntil } from '../support/gateway-client.ts';
 import { turns } from '../support/manual-clock.ts';
-import { alice, offline, online, snapshot } from '../support/node-lines.ts';
+import { alice, offline, online, snapshot, watch } from '../support/node-lines.ts';
 import { type StateServerStage, startStateStage } from '../support/state-server-stage.ts';
 
 let stage: StateServerStage;
@@ -54,6 +54,26 @@ describe('a lost node', () => {
     stage.clock.advance(250);
     expect(await a.request({ type: 'ping', id: 2 })).toEqual({ type: 'pong', id: 2 });
     expect(stage.transitions).toEqual([{ user: 'alice', state: 'online' }]);
+  });
+
+  it('or late to come back to a server that stood still makes nobody offline, whoever is heard first', async () => {
+    await start({ settleMs: 2_500 });
+    const [a, b] = [await stage.node('a'), await stage.node('b')];
+    await a.request(snapshot(1, [alice]));
+    await b.request(snapshot(1, [], ['bob']));
+    stage.clock.advance(2_500);
+    expect(await stage.changes(b)).toEqual([offline('bob')]);
+    stage.clock.advance(100);
+    stage.sleep(20_000);
+    // Before any timer: node b asks of carol and dora, who came to node a while nobody could say so.
+    expect(await b.request(watch(2, 'carol', 'dora'))).toEqual({ type: 'states', id: 2, states: [] });
+    await a.request(snapshot(2, [['s-2', 'carol', 'home']]));
+    expect(await stage.changes(b)).toEqual([online('carol', 'home')]);
+    expect(stage.transitions.at(-1)).toEqual({ user: 'carol', state: 'online' });
+    stage.clock.advance(2_750);
+    expect(await stage.changes(b)).toEqual([offline('bob'), offline('dora')]);
+    expect(stage.transitions.at(-1)).toEqual({ user: 'alice', state: 'offline' });
+    expect(stage.log).toContainEqual(expect.objectContaining({ ev: 'state.away', ms: 19_900 }));
   });
 
   it('whose line never ends is as silent as one that says nothing', async () => {

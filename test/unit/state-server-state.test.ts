@@ -57,7 +57,7 @@ function start(limits: Partial<StateLimits> = {}) {
   };
   const state = (user: string) => server.row(user)[1];
   /** Transitions since the last look, as text. */
-  const transitions = () => server.takeChanges().transitions.map((change) => `${change.user} ${change.state}`);
+  const transitions = () => server.takeChanges(0).transitions.map((change) => `${change.user} ${change.state}`);
   return { server, node, up, state, transitions };
 }
 
@@ -240,9 +240,20 @@ describe('the grace', () => {
   it('does not count what the server itself slept', () => {
     const { up, server } = start();
     const a = up('a');
-    server.forgive(30_000);
+    expect([server.wake(0), server.wake(30_250), server.wake(30_500)]).toEqual([0, 30_000, 0]);
     expect(server.expire(37_999)).toEqual([]);
     expect(server.expire(38_000)).toEqual([a.key]);
+  });
+
+  it('is not over before nodes had the time to come back to a server that slept, and is no longer for who was heard since', () => {
+    const server = new StateServerState(testLimits(), { startedAtMs: 0, settleMs: 2_500 });
+    server.hello('old', 'old.1', 0);
+    for (let nowMs = 0; nowMs <= 7_750; nowMs += 250) expect(server.wake(nowMs)).toBe(0);
+    server.hello('young', 'young.1', 7_750);
+    expect(server.wake(60_000)).toBe(52_000);
+    expect(server.expire(62_499)).toEqual([]);
+    expect(server.expire(62_500)).toEqual(['old\nold.1']);
+    expect([server.expire(67_749), server.expire(67_750)]).toEqual([[], ['young\nyoung.1']]);
   });
 
   it('is met by any line, garbage too', () => {
@@ -250,6 +261,49 @@ describe('the grace', () => {
     const a = up('a');
     server.heard(a.key, 5_000);
     expect(server.expire(12_999)).toEqual([]);
+  });
+});
+
+describe('a server that stood still', () => {
+  function frozen() {
+    const server = new StateServerState(testLimits(), { startedAtMs: 0, settleMs: 2_500 });
+    const [a, b] = [new TestNode(server, 'a', 'a.1'), new TestNode(server, 'b', 'b.1')];
+    for (const node of [a, b]) node.hello();
+    a.snapshot([alice]);
+    b.snapshot([bob], ['alice', 'bob', 'carol']);
+    for (let nowMs = 0; nowMs <= 2_500; nowMs += 250) server.wake(nowMs);
+    expect(server.settle(2_500)).toHaveLength(2);
+    server.takeChanges(2_500);
+    expect(server.wake(22_750)).toBe(20_000);
+    const news = (nowMs: number) => server.takeChanges(nowMs).transitions.map(({ user, state }) => `${user} ${state}`);
+    return { server, a, b, news };
+  }
+
+  it('tells nobody to be offline for its settling time, and then who is, once', () => {
+    const { server, news } = frozen();
+    expect([server.isTold('carol', 25_249), server.isTold('alice', 25_249)]).toEqual([false, true]);
+    expect(server.settle(25_249)).toBeUndefined();
+    expect(server.settle(25_250)).toContainEqual({ life: 'b\nb.1', users: ['carol'] });
+    expect(server.settle(25_500)).toBeUndefined();
+    expect(news(25_500)).toEqual([]);
+  });
+
+  it('takes for no news who moved to another node meanwhile; who came is news at once, who went is when it has settled', () => {
+    const { a, b, news } = frozen();
+    b.snapshot([], ['alice'], 22_750);
+    a.gone(['s-1'], 22_750);
+    expect(news(22_750)).toEqual([]);
+    b.snapshot(
+      [
+        ['s-9', 'alice', 'home'],
+        ['s-10', 'carol', 'home'],
+      ],
+      [],
+      23_000,
+    );
+    expect(news(23_000)).toEqual(['carol online']);
+    expect(news(25_250)).toEqual(['bob offline']);
+    expect(news(25_500)).toEqual([]);
   });
 });
 
@@ -488,7 +542,7 @@ describe('whatever nodes say, in whatever order', () => {
               if (step.do === 'restart' || !again) model.push({ key: nodes[step.node]?.key ?? '', heard: now, rows: new Map() });
             }
           }
-          for (const { user, state } of server.takeChanges().transitions) {
+          for (const { user, state } of server.takeChanges(0).transitions) {
             expect(online.has(user), `${user} ${state} is news`).toBe(state === 'offline');
             if (state === 'online') online.add(user);
             else online.delete(user);
@@ -517,6 +571,6 @@ describe('10,000 sessions', () => {
     expect(transitions()).toHaveLength(5_000);
     a.hello();
     a.snapshot(rows);
-    expect(server.takeChanges()).toEqual({ transitions: [], users: [] });
+    expect(server.takeChanges(0)).toEqual({ transitions: [], users: [] });
   });
 });

@@ -8,8 +8,8 @@ import { voiceLines } from '../../system/state/state-rows.ts';
 import { StateServerState } from '../../system/state/state-server-state.ts';
 import { testLimits } from '../support/state-limits.ts';
 
-function table(limits = {}, settledAtMs?: number) {
-  const server = new StateServerState(testLimits(limits), settledAtMs === undefined ? {} : { settledAtMs });
+function table(limits = {}, settleMs?: number) {
+  const server = new StateServerState(testLimits(limits), settleMs === undefined ? {} : { startedAtMs: 0, settleMs });
   let ids = 0;
   const say = (life: string, line: Record<string, unknown>, nowMs = 0) =>
     server.apply(life, { ...line, id: ++ids } as unknown as NodeRequest, nowMs);
