@@ -25,4 +25,4 @@ EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.CHAT_PORT}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # Not through npm: signals must reach node, which drains on SIGTERM.
-CMD ["node", "--enable-source-maps", "--single-threaded-gc", "--no-allocation-site-pretenuring", "--heap-growing-percent=400", "dist/system/main.js"]
+CMD ["node", "--enable-source-maps", "--single-threaded-gc", "--no-allocation-site-pretenuring", "--heap-growing-percent=400", "--max-semi-space-size=32", "dist/system/main.js"]

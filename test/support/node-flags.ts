@@ -10,4 +10,6 @@ export const nodeFlags: readonly string[] = [
   '--no-allocation-site-pretenuring',
   // A full collection stops the loop for as long as what is alive takes to mark: rather half as often, in a heap a third larger.
   '--heap-growing-percent=400',
+  // What waits for its append is not copied twice: a young collection comes half as often.
+  '--max-semi-space-size=32',
 ];
