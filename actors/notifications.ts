@@ -1,8 +1,8 @@
 /**
  * Notifications: hands the messages that this node appended to the notifier, with the question whom to notify.
  *
- * Guarantees: returns at once; each message is handed over by the one node that appended it, when that is sure at once (one whose append
- * ended unknown and was found in the log later is not notified of).
+ * Guarantees: returns at once; each message is handed over once, by the node that appended it, also when its append ended unknown and it was
+ * found in the log later (not by a room that crashed in between).
  * Does not: work out whom, until the message's turn comes.
  */
 import type { Absent, Notifier } from '../system/directory/notifier.ts';

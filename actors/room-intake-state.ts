@@ -83,7 +83,7 @@ export class RoomIntake {
     const stored = this.room.memory.stored(key);
     if (stored) {
       this.room.counters.dedupeHit += 1;
-      this.settle(waiting, stored, !waiting.inDoubt);
+      this.found(waiting, stored);
       return 'on';
     }
     if (batch.has(key)) return 'end'; // Its twin goes first; then this one is a retry of something stored.
@@ -149,6 +149,12 @@ export class RoomIntake {
       message: 'not stored in time; send again with the same cid',
       retryAfterMs: 1000,
     });
+  }
+
+  /** The command was found in the log. When an append of it here had ended unknown and it was that one, others are told of it now. */
+  found(waiting: WaitingCommand, entry: Entry): void {
+    this.settle(waiting, entry, !waiting.inDoubt);
+    if (waiting.inDoubt && entry.writer === this.room.settings.writer) this.room.out.push({ type: 'publish', entries: [entry] });
   }
 
   /** The command is in the log as `entry`: the answer of its first try, also to a retry. */

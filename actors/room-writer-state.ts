@@ -179,7 +179,7 @@ export class RoomWriter {
         }
         if (reason === 'unknown') this.room.counters.unknownFoundIn += 1;
         else this.room.counters.dedupeHit += 1;
-        this.intake.settle(waiting, entry, !waiting.inDoubt);
+        this.intake.found(waiting, entry);
       }
     });
     this.room.delivery.offer(found, time.nowMs, this.room.out); // What is acknowledged counts as seen, even beyond what was read.
