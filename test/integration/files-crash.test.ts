@@ -11,7 +11,6 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
 import { systemClock } from '../../system/clock.ts';
-import { FileCollector } from '../../system/files/file-collector.ts';
 import type { FileStore } from '../../system/files/file-store.ts';
 import { openEmbeddedFiles } from '../../system/files/file-store-embedded.ts';
 import { openMongoFiles } from '../../system/files/file-store-mongo.ts';
@@ -24,6 +23,7 @@ import { openMongoStore } from '../../system/store/room-store-mongo.ts';
 import { createMemoryWireHub } from '../../system/wire/wire-memory.ts';
 import { silentLog } from '../support/embedded-stores.ts';
 import { room } from '../support/entries.ts';
+import { collectorOver } from '../support/file-collectors.ts';
 import { ask, client, closeClients, connected } from '../support/gateway-client.ts';
 import { tokenOf } from '../support/gateway-fixtures.ts';
 import { startInProcess, stopNodes } from '../support/test-nodes.ts';
@@ -114,15 +114,7 @@ async function story(args: readonly string[], open: () => Promise<Opened>): Prom
   expect((await uploadFile(now, 'the photo', { cid: 'held-photo', name: 'photo.png' })).body).toEqual({ ...again.body, dup: true });
 
   const collected: string[] = [];
-  const collectorOf = (orphanAgeMs: number): FileCollector =>
-    new FileCollector({
-      files,
-      log: store.log,
-      clock: systemClock,
-      logger: silentLog,
-      times: { orphanAgeMs, everyMs: 3_600_000, restMs: 1 },
-      onCollected: (why) => collected.push(why),
-    });
+  const collectorOf = (orphanAgeMs: number) => collectorOver({ files, store }, orphanAgeMs, (why) => collected.push(why));
   // Young, it may be on its way into the log.
   expect(await collectorOf(3_600_000).collect()).toBe(0);
   expect(await collectorOf(-1).collect()).toBe(1);

@@ -6,13 +6,12 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../system/clock.ts';
-import { FileCollector } from '../../system/files/file-collector.ts';
 import { newFileId } from '../../system/files/file-store.ts';
 import { MemoryFileStore } from '../../system/files/file-store-memory.ts';
 import { openMemoryStore } from '../../system/store/room-store-memory.ts';
 import { createMemoryWireHub } from '../../system/wire/wire-memory.ts';
-import { silentLog } from '../support/embedded-stores.ts';
 import { cid, room, user } from '../support/entries.ts';
+import { collectorOver } from '../support/file-collectors.ts';
 import { ask, client, closeClients, connected, waitUntil } from '../support/gateway-client.ts';
 import { tokenOf } from '../support/gateway-fixtures.ts';
 import { type InProcess, startInProcess, stopNodes } from '../support/test-nodes.ts';
@@ -195,15 +194,6 @@ describe('who may upload', () => {
 
 describe('the collector', () => {
   const owner = { room: room('lobby'), by: user('ada'), cid: cid('never') };
-  const collector = ({ files, store }: Stage, orphanAgeMs: number) =>
-    new FileCollector({
-      files,
-      log: store.log,
-      clock: systemClock,
-      logger: silentLog,
-      times: { orphanAgeMs, everyMs: 3_600_000, restMs: 1 },
-      onCollected: () => {},
-    });
 
   it('takes what was uploaded and never appended, because its node died between, and no file that has an entry', async () => {
     const stage = await start();
@@ -218,8 +208,8 @@ describe('the collector', () => {
     // A second try of a command whose first one has the entry.
     const twin = { ...owner, cid: cid('c0') };
     await stage.files.put(newFileId(twin), twin, Readable.from([Buffer.from('x')]), 10);
-    expect(await collector(stage, 3_600_000).collect()).toBe(0);
-    expect(await collector(stage, -1).collect()).toBe(91);
+    expect(await collectorOver(stage, 3_600_000).collect()).toBe(0);
+    expect(await collectorOver(stage, -1).collect()).toBe(91);
     expect([...(await listed(stage))].sort()).toEqual(kept.sort());
   });
 
@@ -227,7 +217,7 @@ describe('the collector', () => {
     const stage = await start();
     await stage.files.put(newFileId(owner), owner, Readable.from([Buffer.from('x')]), 10);
     const log = { ...stage.store.log, byCid: () => Promise.reject(new Error('down')) };
-    await expect(collector({ ...stage, store: { ...stage.store, log: log as never } }, -1).collect()).rejects.toThrow('down');
+    await expect(collectorOver({ ...stage, store: { ...stage.store, log: log as never } }, -1).collect()).rejects.toThrow('down');
     expect((await listed(stage)).length).toBe(1);
   });
 });

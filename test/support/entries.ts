@@ -46,6 +46,18 @@ export function entriesAfter(head: Pick<Head, 'seq' | 'n'>, drafts: readonly Dra
   return entries;
 }
 
+/** A message whose text is its cid, in a room where every entry but the first is one. */
+export const messageOf = (seq: number, text: string, by: UserId, writer: string): Entry => ({
+  seq,
+  n: seq - 1,
+  kind: 'message',
+  by,
+  at: 0,
+  cid: text as Cid,
+  writer,
+  text,
+});
+
 /** How a group room of two begins: one entry with its facts and members. */
 export const birthOf = (owner: UserId, member: UserId, writer: string): Entry => ({
   seq: 1,

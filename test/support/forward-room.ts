@@ -7,22 +7,13 @@ import { RoomState } from '../../actors/room-state.ts';
 import type { Cid, UserId } from '../../system/ids.ts';
 import type { Entry } from '../../system/store/entry.ts';
 import { testRoomSettings } from './actor-stage.ts';
-import { birthOf } from './entries.ts';
+import { birthOf, messageOf } from './entries.ts';
 
 export const [ann, bob] = ['ann', 'bob'] as unknown as [UserId, UserId];
 export const say = (cid: string, by = ann): WriteCommand => ({ by, cid: cid as Cid, write: { type: 'send', text: cid } });
 export const doing = (cid: string, write: RoomWrite, by = ann): WriteCommand => ({ by, cid: cid as Cid, write });
 const birth = birthOf(ann, bob, 'before');
-export const entry = (seq: number, cid: string, writer = 'other', by = ann): Entry => ({
-  seq,
-  n: seq - 1,
-  kind: 'message',
-  by,
-  at: 0,
-  cid: cid as Cid,
-  writer,
-  text: cid,
-});
+export const entry = (seq: number, cid: string, writer = 'other', by = ann): Entry => messageOf(seq, cid, by, writer);
 export const kick = (seq: number): Entry => ({ ...entry(seq, `kick${seq}`), kind: 'member', member: { user: bob, change: 'kicked' } });
 export const stored = (seq: number, dup = false): ForwardResult => ({ seq, n: seq - 1, at: 7, dup });
 

@@ -7,7 +7,7 @@ import type { AnsweredOutcome, RoomEffect, RoomInput, RoomSettings } from '../..
 import { RoomState } from '../../actors/room-state.ts';
 import type { Cid, FileId, UserId } from '../../system/ids.ts';
 import type { Entry } from '../../system/store/entry.ts';
-import { birthOf } from '../support/entries.ts';
+import { birthOf, messageOf } from '../support/entries.ts';
 
 const [ann, bob] = ['ann', 'bob'] as unknown as [UserId, UserId];
 const settings: RoomSettings = {
@@ -27,16 +27,7 @@ const settings: RoomSettings = {
 };
 const command = (by: UserId, cid: string, write: RoomWrite = { type: 'send', text: cid }): WriteCommand => ({ by, cid: cid as Cid, write });
 const birth = birthOf(ann, bob, 'other');
-const message = (seq: number, by = ann, cid = `m${seq}`): Entry => ({
-  seq,
-  n: seq - 1,
-  kind: 'message',
-  by,
-  at: 0,
-  cid: cid as Cid,
-  writer: 'other',
-  text: cid,
-});
+const message = (seq: number, by = ann, cid = `m${seq}`): Entry => messageOf(seq, cid, by, 'other');
 const kickOfBob = (seq: number): Entry => ({ ...message(seq), kind: 'member', member: { user: bob, change: 'kicked' } });
 
 class Room {
