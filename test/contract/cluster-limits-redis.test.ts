@@ -98,9 +98,12 @@ describe.skipIf(redisUrl === '')(`limits of several nodes on Redis (${redisNeede
       () => server.admin.flushall(),
     ]) {
       await spoil();
+      const startedMs = performance.now();
       const passed = await hammer([one, other], 'ada', 600, passMs);
-      expect(passed).toBeGreaterThan(0);
-      expect(passed).toBeLessThan(100);
+      // No more than two nodes that know nothing of each other: a rate there is, whatever was found.
+      expect(passed).toBeLessThanOrEqual(2 * (rate.burstMax + (rate.perSecondMax * (performance.now() - startedMs)) / 1_000));
+      // What both let pass at once is a debt, and waited for.
+      await waitUntil('the debt is paid off', () => [one, other].some((shared) => shared.take('ada') === undefined), 10_000);
     }
     expect(a.side.redis.health()).toBe('up');
   });
