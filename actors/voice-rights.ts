@@ -7,7 +7,7 @@
 import type { Directory } from '../system/directory/directory.ts';
 import type { RoomId, UserId } from '../system/ids.ts';
 import type { RoomLog } from '../system/store/room-log.ts';
-import { roomsPerUserMax, type UserRooms } from '../system/store/user-rooms.ts';
+import { roomsPerUserMax, type UserRoom, type UserRooms } from '../system/store/user-rooms.ts';
 import { RoomFold } from './room-fold.ts';
 import { readRoom } from './room-history.ts';
 
@@ -23,8 +23,7 @@ const roomsAtOnce = 500;
 /** room: the name is that of a room, and no community's. Rejects with a Fault of the store. */
 export async function voiceRight(deps: VoiceRightsDeps, user: UserId, community: string): Promise<'community' | 'room' | undefined> {
   const rows = await deps.userRooms.list(user, roomsPerUserMax);
-  const own = rows.find(({ room }) => room === community);
-  if (own && (own.state === 'in' || (await isMember(deps.log, user, own.room)))) return 'room';
+  if (await isAmong(deps, rows, user, community)) return 'room';
   for (let i = 0; i < rows.length; i += roomsAtOnce) {
     const part = rows.slice(i, i + roomsAtOnce);
     const firsts = await deps.log.at(part.map(({ room }) => ({ room, seq: 1 })));
@@ -36,6 +35,16 @@ export async function voiceRight(deps: VoiceRightsDeps, user: UserId, community:
   }
   const listed = await deps.directory?.communityMembers(community);
   return listed?.type === 'listed' && listed.members.has(user) ? 'community' : undefined;
+}
+
+/** The name is that of a room the user is in. Rejects with a Fault of the store. */
+export async function isOwnRoom(deps: Pick<VoiceRightsDeps, 'log' | 'userRooms'>, user: UserId, name: string): Promise<boolean> {
+  return isAmong(deps, await deps.userRooms.list(user, roomsPerUserMax), user, name);
+}
+
+async function isAmong({ log }: Pick<VoiceRightsDeps, 'log'>, rows: readonly UserRoom[], user: UserId, name: string): Promise<boolean> {
+  const own = rows.find(({ room }) => room === name);
+  return own !== undefined && (own.state === 'in' || isMember(log, user, own.room));
 }
 
 /** A pending row: the room's log decides. */

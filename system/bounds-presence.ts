@@ -66,8 +66,8 @@ export const presenceBounds = {
     whenFull: 'an empty one makes room, else the user is not listed',
     seenIn: 'playhouse_state_communities',
   },
-  'Who came and who went, not yet told to other services': {
-    bound: `${count(transitionLimits.waitingMax, 'transitions')}, ${transitionLimits.keptMs / 1_000} s`,
+  'Who came and who went, also in voice channels by a lost node, not yet told to other services': {
+    bound: `${count(transitionLimits.waitingMax, 'of them')}, ${transitionLimits.keptMs / 1_000} s`,
     whenFull: 'the oldest is never told; a line says how many',
   },
   'Communities whose voice channels are watched at the state server': {

@@ -59,7 +59,7 @@ export async function openNodeState(config: StateConfig, parts: NodeStateParts):
     config.kafkaBrokers.length === 0
       ? undefined
       : publishTransitions(async () => store, { publish: (event) => wire.state(event), clock, log });
-  const server = await startStateServer({ host, port, clock, log, ...proof, ...(transitions && { onTransitions: transitions.take }) });
+  const server = await startStateServer({ host, port, clock, log, ...proof, ...(transitions && { onNews: transitions.take }) });
   tellStateServer(metrics, server);
   const link = createTcpStateLink({ ...me, address: addressOf(server.address), ...proof });
   await becomesLive(link, clock);

@@ -1,8 +1,9 @@
 /**
- * Node transitions: who came and who went, told to other services with the rooms the store says they are in. For the state server that
+ * Node transitions: who came and who went, also in voice channels, told to other services with what the store says of their rooms. For the state server that
  * stands alone and for the one inside a node. Part of the composition.
  */
 import { decidedRooms } from '../actors/room-list.ts';
+import { isOwnRoom } from '../actors/voice-rights.ts';
 import type { UserId } from './ids.ts';
 import { TransitionPublisher, type TransitionPublisherDeps } from './state/transition-publisher.ts';
 import type { EntryRef, RoomFacts } from './store/entry.ts';
@@ -14,8 +15,15 @@ const factsReadMax = 1_000;
 type Rooms = Pick<RoomStore, 'log' | 'userRooms'>;
 
 /** `open`: the store, also one that could not be reached before. */
-export function publishTransitions(open: () => Promise<Rooms>, deps: Omit<TransitionPublisherDeps, 'roomsOf'>): TransitionPublisher {
-  return new TransitionPublisher({ ...deps, roomsOf: async (user) => topicSuffixes(await open(), user as UserId) });
+export function publishTransitions(
+  open: () => Promise<Rooms>,
+  deps: Omit<TransitionPublisherDeps, 'roomsOf' | 'isOwnRoom'>,
+): TransitionPublisher {
+  return new TransitionPublisher({
+    ...deps,
+    roomsOf: async (user) => topicSuffixes(await open(), user as UserId),
+    isOwnRoom: async (user, community) => isOwnRoom(await open(), user as UserId, community),
+  });
 }
 
 /** The user's rooms as other services call them: direct rooms and groups, channels, and the communities of these. */

@@ -50,7 +50,7 @@ async function start(config: Config, log: Logger) {
       log,
       settleMs,
       ...(secret !== undefined && { secret }),
-      ...(events && { onTransitions: events.onTransitions }),
+      ...(events && { onNews: events.onNews }),
       ...(kept && { keep: kept.keep }),
     });
     const serving = server;

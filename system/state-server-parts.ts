@@ -10,7 +10,7 @@ import type { PartState } from './health.ts';
 import type { Logger } from './logger.ts';
 import { publishTransitions } from './node-transitions.ts';
 import type { StateKeep } from './state/state-keep.ts';
-import type { Transition } from './state/state-sessions.ts';
+import type { StateNews } from './state/state-voice-moves.ts';
 import type { RoomStore } from './store/room-store.ts';
 
 export type StateServerConfig = Pick<
@@ -36,7 +36,7 @@ const name = 'state-server';
 const lastEventsMs = 1_000;
 
 export interface StateServerEvents extends Part {
-  readonly onTransitions: (transitions: readonly Transition[]) => void;
+  readonly onNews: (news: readonly StateNews[]) => void;
 }
 
 /** undefined: there is no Kafka to tell it. */
@@ -60,7 +60,7 @@ export async function openEvents(config: StateServerConfig, { clock, log }: Deps
   return {
     description: `told by ${events.description}`,
     health: () => events.health(),
-    onTransitions: transitions.take,
+    onNews: transitions.take,
     async close() {
       await transitions.close(lastEventsMs);
       await events.close();

@@ -19,6 +19,8 @@ export interface Life {
   readonly inc: string;
   heardAtMs: number;
   staging: Staging | undefined;
+  /** It was given up before and has not told since what it has. */
+  isBack: boolean;
   /** Incarnations of this node that came before; the latest ones. */
   readonly superseded: readonly string[];
 }
@@ -40,6 +42,8 @@ export class StateLives {
   readonly #byKey = new Map<string, Life>();
   /** node → the life that counts. */
   readonly #current = new Map<string, Life>();
+  /** Keys of lives that were given up; as many as may live, the latest. */
+  readonly #givenUp = new Set<string>();
 
   constructor(limits: LivesLimits) {
     this.#limits = limits;
@@ -92,7 +96,8 @@ export class StateLives {
 
   #begin(node: string, inc: string, superseded: readonly string[], nowMs: number): Life {
     // No name holds a line feed, so two lives never have the same key.
-    const life: Life = { key: `${node}\n${inc}`, node, inc, heardAtMs: nowMs, staging: undefined, superseded };
+    const life: Life = { key: `${node}\n${inc}`, node, inc, heardAtMs: nowMs, staging: undefined, isBack: false, superseded };
+    life.isBack = this.#givenUp.delete(life.key);
     this.#byKey.set(life.key, life);
     this.#current.set(node, life);
     return life;
@@ -101,7 +106,14 @@ export class StateLives {
   /** Ends the lives that were not heard of for the grace, and names them. */
   expire(nowMs: number): string[] {
     const ended = [...this.#byKey.values()].filter((life) => nowMs - life.heardAtMs >= this.#limits.graceMs);
-    for (const life of ended) this.end(life);
+    for (const life of ended) {
+      this.end(life);
+      this.#givenUp.add(life.key);
+    }
+    for (const key of this.#givenUp) {
+      if (this.#givenUp.size <= this.#limits.livesMax) break;
+      this.#givenUp.delete(key);
+    }
     return ended.map((life) => life.key);
   }
 

@@ -16,11 +16,11 @@ import { LineConnection } from './line-connection.ts';
 import type { OlderAnswer } from './older-answers.ts';
 import { decodeOlderLine, type OlderRequest, olderLineBytesMax } from './older-lines.ts';
 import { PushQueue } from './push-queue.ts';
+import type { Hello, NodeAnswer, Refused } from './state-answers.ts';
 import { decodeNodeLine, encodeServerLine } from './state-line-decoder.ts';
 import { lineBytesMax, type NodeLine, type NodeRequest, type ServerLine, type StateRow } from './state-lines.ts';
 import { isProof } from './state-proof.ts';
 import { takeRows } from './state-rows.ts';
-import type { Hello, NodeAnswer, Refused } from './state-server-state.ts';
 
 /** What a peer needs of the server it connected to. */
 export interface PeerHost {

@@ -8,13 +8,15 @@
  */
 import { type OlderAnswer, OlderAnswers, olderOwner } from './older-answers.ts';
 import type { OlderRequest } from './older-lines.ts';
+import { full, type Hello, invalid, type NodeAnswer, ok, type Refused, superseded } from './state-answers.ts';
 import type { KeptSession, KeptSource } from './state-keep.ts';
-import type { NodeRequest, ServerLine, StateRow } from './state-lines.ts';
+import type { NodeRequest, StateRow } from './state-lines.ts';
 import { type Life, StateLives } from './state-lives.ts';
 import { takeRows, type VoicesLine, voiceLines } from './state-rows.ts';
-import { type Changes, type Session, StateSessions } from './state-sessions.ts';
+import { type Session, StateSessions } from './state-sessions.ts';
 import { type SettlingOptions, StateSettling } from './state-settling.ts';
 import { StateVoice, type VoiceLimits } from './state-voice.ts';
+import { type StateNews, StateVoiceMoves } from './state-voice-moves.ts';
 import { StateWatches } from './state-watches.ts';
 
 /** Within `settleMs` every node that lives has had the time to come back. */
@@ -37,20 +39,16 @@ export interface StateLimits extends VoiceLimits {
   readonly olderKeptMs: number;
 }
 
-export type Refused = Extract<ServerLine, { readonly type: 'refused' }>;
-export type Hello = { readonly ok: true; readonly life: string } | { readonly ok: false; readonly refused: Refused };
-
-export interface NodeAnswer {
-  readonly line: ServerLine;
-  /** Users whose rows follow the line. */
-  readonly push?: ReadonlySet<string>;
-  /** Communities whose voice channels are told after it. */
-  readonly pushVoice?: ReadonlySet<string>;
-}
-
 /** Rows that were held back, now to be told to this life. */
 export interface Owed {
   readonly life: string;
+  readonly users: readonly string[];
+}
+
+export interface StateChanges {
+  /** For other services. */
+  readonly news: readonly StateNews[];
+  /** Users whose row may read otherwise than before. */
   readonly users: readonly string[];
 }
 
@@ -71,6 +69,7 @@ export class StateServerState {
   readonly #lives: StateLives;
   readonly #older: OlderAnswers;
   readonly #settling: StateSettling;
+  readonly #voiceMoves: StateVoiceMoves;
 
   constructor(limits: StateLimits, { onSession, ...settling }: StateOptions = {}) {
     this.#limits = limits;
@@ -83,6 +82,7 @@ export class StateServerState {
     });
     this.#voice = voice;
     this.#sessions = sessions;
+    this.#voiceMoves = new StateVoiceMoves((user) => sessions.placesOf(user));
     this.#watches = new StateWatches(limits);
     this.#voiceWatches = new StateWatches({ watchedMax: limits.voiceWatchedMax, watchesMax: 10 * limits.voiceWatchedMax });
     this.#lives = new StateLives(limits);
@@ -134,8 +134,7 @@ export class StateServerState {
       case 'voice':
         return this.#watchVoice(life, line);
       case 'bye':
-        this.#sessions.removeAll(life.key);
-        this.#unwatch(life.key);
+        this.#endSessions(life.key);
         this.#lives.end(life);
         return ok(line.id);
     }
@@ -165,10 +164,7 @@ export class StateServerState {
   /** Ends what is over; names the lives that are. */
   expire(nowMs: number): readonly string[] {
     const ended = this.#lives.expire(nowMs);
-    for (const key of ended) {
-      this.#sessions.removeAll(key);
-      this.#unwatch(key);
-    }
+    for (const key of ended) this.#endSessions(key);
     this.#older.expire(nowMs);
     return ended;
   }
@@ -220,8 +216,9 @@ export class StateServerState {
   }
 
   /** What has become of users since the last call. Who went before it has settled is named once it has, unless back by then. */
-  takeChanges(nowMs: number): Changes {
-    return this.#sessions.takeChanges(!this.isSettled(nowMs));
+  takeChanges(nowMs: number): StateChanges {
+    const { transitions, users } = this.#sessions.takeChanges(!this.isSettled(nowMs));
+    return { news: this.#voiceMoves.takeWith(transitions), users };
   }
 
   row(user: string): StateRow {
@@ -267,7 +264,11 @@ export class StateServerState {
     this.#unwatch(life.key);
     if (!this.#watches.add(life.key, staging.watch)) return { line: this.#fullOfWatches() };
     for (const known of [...before.keys()]) if (!staging.sessions.has(known)) this.#sessions.remove(life.key, known);
-    for (const [session, row] of staging.sessions) this.#sessions.put(life.key, session, row);
+    for (const [session, row] of staging.sessions) {
+      if (life.isBack) this.#voiceMoves.back(row);
+      this.#sessions.put(life.key, session, row);
+    }
+    life.isBack = false;
     life.staging = undefined;
     return { line: { type: 'ok', id }, push: staging.watch };
   }
@@ -325,6 +326,13 @@ export class StateServerState {
     return { line: { type: 'ok', id: line.id }, pushVoice: new Set(line.on) };
   }
 
+  #endSessions(key: string): void {
+    const sessions = [...this.#sessions.of(key).values()];
+    this.#sessions.removeAll(key);
+    this.#voiceMoves.gone(sessions);
+    this.#unwatch(key);
+  }
+
   #unwatch(key: string): void {
     this.#watches.clear(key);
     this.#voiceWatches.clear(key);
@@ -338,8 +346,3 @@ export class StateServerState {
     return full(`at most ${this.#limits.watchedMax} watched users of a node, ${this.#limits.watchesMax} of all`);
   }
 }
-
-const ok = (id: number): NodeAnswer => ({ line: { type: 'ok', id } });
-const full = (message: string): Refused => ({ type: 'refused', code: 'FULL', message });
-const invalid = (message: string): Refused => ({ type: 'refused', code: 'INVALID', message });
-const superseded: Refused = { type: 'refused', code: 'SUPERSEDED', message: 'this life of the node is over, or a newer one is here' };

@@ -13,14 +13,15 @@ import { newId } from '../ids.ts';
 import type { Logger } from '../logger.ts';
 import type { OlderAnswer } from './older-answers.ts';
 import type { OlderRequest } from './older-lines.ts';
+import type { Hello, NodeAnswer } from './state-answers.ts';
 import type { KeptSession, StateKeep } from './state-keep.ts';
 import type { NodeRequest, ServerLine, StateRow } from './state-lines.ts';
 import { voiceWatchedMax, watchedMax } from './state-link.ts';
 import { type PeerHost, StatePeer } from './state-peer.ts';
 import { StateServerLog } from './state-server-log.ts';
-import { type Hello, type NodeAnswer, type StateCounts, type StateLimits, StateServerState } from './state-server-state.ts';
-import type { Transition } from './state-sessions.ts';
+import { type StateCounts, type StateLimits, StateServerState } from './state-server-state.ts';
 import { tickMs } from './state-settling.ts';
+import type { StateNews } from './state-voice-moves.ts';
 
 export interface StateServerLimits extends StateLimits {
   /** More: a connection that has said nothing yet makes room; without such a one the new one is told so and closed. */
@@ -58,8 +59,8 @@ export interface StateServerOptions {
   readonly settleMs?: number;
   /** Where sessions are kept for the next life of this server. Closed by `stop`. */
   readonly keep?: StateKeep;
-  /** First session in, last session out, whoever caused it; in order for one user. It must not throw. */
-  readonly onTransitions?: (transitions: readonly Transition[]) => void;
+  /** First session in, last session out, whoever caused it, and voice channels by nodes given up; in order for one user. It must not throw. */
+  readonly onNews?: (news: readonly StateNews[]) => void;
 }
 
 export interface StateServer {
@@ -315,11 +316,11 @@ class TcpStateServer implements StateServer, PeerHost {
       for (const life of this.#state.voiceWatchersOf(community)) this.#lives.get(life)?.pushVoice(community);
     }
     const nowMs = this.clock.nowMs();
-    const { transitions, users } = this.#state.takeChanges(nowMs);
+    const { news, users } = this.#state.takeChanges(nowMs);
     for (const user of users) {
       if (!this.#state.isTold(user, nowMs)) continue;
       for (const life of this.#state.watchersOf(user)) this.#lives.get(life)?.push(user);
     }
-    if (transitions.length > 0 && !isReturn) this.#options.onTransitions?.(transitions);
+    if (news.length > 0 && !isReturn) this.#options.onNews?.(news);
   }
 }

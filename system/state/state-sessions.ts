@@ -74,6 +74,10 @@ export class StateSessions {
     return this.#places.get(user)?.has(place) ?? false;
   }
 
+  placesOf(user: string): Iterable<string> {
+    return this.#places.get(user)?.keys() ?? [];
+  }
+
   row(user: string): StateRow {
     const places = this.#places.get(user);
     return places === undefined ? [user, 'offline', []] : [user, 'online', [...places.keys()].sort().slice(0, placesMax)];

@@ -1,10 +1,10 @@
 /**
- * StateTransitionQueue: who came and who went, waiting to be told to other services. Pure: no I/O, time is an argument.
+ * StateTransitionQueue: who came and who went, also in voice channels, waiting to be told to other services. Pure: no I/O, time is an argument.
  *
  * Guarantees: what became of one user is given out in order, one at a time; of different users many may be under way.
  * Bounded: when it is full, the oldest of all goes, so that what counts in the end is still told; so goes what has waited for too long.
  */
-import type { Transition } from './state-sessions.ts';
+import type { StateNews } from './state-voice-moves.ts';
 
 export interface TransitionQueueLimits {
   readonly waitingMax: number;
@@ -17,7 +17,7 @@ export interface TransitionQueueLimits {
 }
 
 interface Waiting {
-  readonly states: { readonly state: Transition['state']; readonly sinceMs: number }[];
+  readonly news: { readonly what: StateNews; readonly sinceMs: number }[];
   isInFlight: boolean;
 }
 
@@ -43,27 +43,27 @@ export class StateTransitionQueue {
   }
 
   /** How many were dropped for it. */
-  push(transitions: readonly Transition[], nowMs: number): number {
+  push(news: readonly StateNews[], nowMs: number): number {
     let dropped = 0;
-    for (const { user, state } of transitions) {
+    for (const what of news) {
       if (this.#waiting >= this.#limits.waitingMax && this.#dropOldest()) dropped += 1;
-      const waiting = this.#byUser.get(user) ?? { states: [], isInFlight: false };
-      this.#byUser.set(user, waiting);
-      waiting.states.push({ state, sinceMs: nowMs });
+      const waiting = this.#byUser.get(what.user) ?? { news: [], isInFlight: false };
+      this.#byUser.set(what.user, waiting);
+      waiting.news.push({ what, sinceMs: nowMs });
       this.#waiting += 1;
     }
     return dropped;
   }
 
   /** The next one that nothing is under way for; it is until `done` or `failed`. */
-  take(nowMs: number): Transition | undefined {
+  take(nowMs: number): StateNews | undefined {
     if (nowMs < this.#pausedUntilMs || this.#inFlight >= this.#limits.inFlightMax) return undefined;
-    for (const [user, waiting] of this.#byUser) {
-      const [next] = waiting.states;
+    for (const waiting of this.#byUser.values()) {
+      const [next] = waiting.news;
       if (waiting.isInFlight || next === undefined) continue;
       waiting.isInFlight = true;
       this.#inFlight += 1;
-      return { user, state: next.state };
+      return next.what;
     }
     return undefined;
   }
@@ -80,7 +80,7 @@ export class StateTransitionQueue {
     this.#pausedUntilMs = nowMs + this.#limits.retryMs;
     let dropped = 0;
     for (const [old, waiting] of this.#byUser) {
-      while (!waiting.isInFlight && waiting.states[0] !== undefined && nowMs - waiting.states[0].sinceMs >= this.#limits.keptMs) {
+      while (!waiting.isInFlight && waiting.news[0] !== undefined && nowMs - waiting.news[0].sinceMs >= this.#limits.keptMs) {
         this.#shift(old, waiting);
         dropped += 1;
       }
@@ -97,10 +97,10 @@ export class StateTransitionQueue {
   }
 
   #shift(user: string, waiting: Waiting): void {
-    if (waiting.states.shift() !== undefined) this.#waiting -= 1;
+    if (waiting.news.shift() !== undefined) this.#waiting -= 1;
     this.#byUser.delete(user);
     // Behind the others: a user who comes and goes all the time holds nobody up.
-    if (waiting.states.length > 0) this.#byUser.set(user, waiting);
+    if (waiting.news.length > 0) this.#byUser.set(user, waiting);
   }
 
   /** False: all there is, is under way. */
@@ -110,9 +110,9 @@ export class StateTransitionQueue {
       this.#shift(user, waiting);
       return true;
     }
-    for (const { states } of this.#byUser.values()) {
-      if (states.length === 1) continue;
-      states.splice(1, 1);
+    for (const { news } of this.#byUser.values()) {
+      if (news.length === 1) continue;
+      news.splice(1, 1);
       this.#waiting -= 1;
       return true;
     }

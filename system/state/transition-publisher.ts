@@ -1,5 +1,6 @@
 /**
- * TransitionPublisher: tells other services who came and who went, with the rooms it concerns: on state-topic, as connect and disconnect.
+ * TransitionPublisher: tells other services who came and who went: on state-topic, as connect and disconnect with the rooms it concerns;
+ * and of voice channels, which users left with their node, or came back to with one that was given up, as nodes tell it of theirs.
  *
  * Guarantees: presence never waits for it; each transition is told once, in order for one user, with the rooms the user is in when it is
  * told. At most once: what waits when the process dies, when too many wait, or when the store was away for a minute, is never told.
@@ -10,14 +11,16 @@ import { Fault } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { StateEvent } from '../wire/wire.ts';
 import { StateServerLog } from './state-server-log.ts';
-import type { Transition } from './state-sessions.ts';
 import { StateTransitionQueue, type TransitionQueueLimits } from './state-transition-queue.ts';
+import type { StateNews } from './state-voice-moves.ts';
 
 export const transitionLimits: TransitionQueueLimits = { waitingMax: 10_000, inFlightMax: 8, keptMs: 60_000, retryMs: 1_000 };
 
 export interface TransitionPublisherDeps {
   /** The rooms of a user as other services call them. Rejects while the store is away. */
   readonly roomsOf: (user: string) => Promise<readonly string[]>;
+  /** This is the name of a room, of which the user is a member, and no community's. Rejects as well. */
+  readonly isOwnRoom: (user: string, community: string) => Promise<boolean>;
   /** Returns at once and does not throw. */
   readonly publish: (event: StateEvent) => void;
   readonly clock: Pick<Clock, 'nowMs' | 'after'>;
@@ -44,9 +47,9 @@ export class TransitionPublisher {
   }
 
   /** Returns at once; never throws. */
-  readonly take = (transitions: readonly Transition[]): void => {
+  readonly take = (news: readonly StateNews[]): void => {
     if (this.#isClosed) return;
-    this.#tellDropped(this.#queue.push(transitions, this.#deps.clock.nowMs()), 'too many wait');
+    this.#tellDropped(this.#queue.push(news, this.#deps.clock.nowMs()), 'too many wait');
     this.#pump();
   };
 
@@ -75,10 +78,10 @@ export class TransitionPublisher {
     });
   }
 
-  async #tell({ user, state }: Transition): Promise<void> {
+  async #tell(news: StateNews): Promise<void> {
+    const { user } = news;
     try {
-      const ids = await this.#deps.roomsOf(user);
-      this.#deps.publish({ type: state === 'online' ? 'connect' : 'disconnect', userId: user, state, ids });
+      this.#deps.publish(await this.#eventOf(news));
       this.#queue.done(user);
     } catch (error) {
       const why = error instanceof Fault ? error.code : error instanceof Error ? error.name : 'unknown';
@@ -87,6 +90,18 @@ export class TransitionPublisher {
     }
     if (this.#queue.size === 0) this.#onEmpty();
     this.#pump();
+  }
+
+  async #eventOf(news: StateNews): Promise<StateEvent> {
+    const { roomsOf, isOwnRoom } = this.#deps;
+    const userId = news.user;
+    if (!('channel' in news)) {
+      const { state } = news;
+      return { type: state === 'online' ? 'connect' : 'disconnect', userId, state, ids: await roomsOf(userId) };
+    }
+    const { community: communityId, channel: channelId } = news;
+    if (news.state === 'entered') return { type: 'enter', userId, communityId, channelId };
+    return { type: (await isOwnRoom(userId, communityId)) ? 'exit-room' : 'exit-community', userId, communityId, channelId };
   }
 
   #tellDropped(count: number, why: string): void {

@@ -2,6 +2,7 @@
  * Nodes that a real state server loses: when their users are offline, and when not. Bytes over TCP, time by hand.
  */
 import { afterEach, describe, expect, it } from 'vitest';
+import { voicePlace } from '../../system/state/state-link.ts';
 import { waitUntil } from '../support/gateway-client.ts';
 import { turns } from '../support/manual-clock.ts';
 import { alice, offline, online, snapshot, watch } from '../support/node-lines.ts';
@@ -44,6 +45,26 @@ describe('a lost node', () => {
       { user: 'alice', state: 'offline' },
     ]);
     expect(stage.log).toContainEqual(expect.objectContaining({ ev: 'link.gone', life: 'frozen frozen.1' }));
+  });
+
+  it('that is killed: whoever was in a voice channel by it has left that 8 s later, but not who is there from another node by then', async () => {
+    await start();
+    const [a, b] = [await stage.node('a'), await stage.node('b')];
+    const at = (user: string) => [`voice~${user}`, user, voicePlace('3', 'x')] as const;
+    await a.request(snapshot(1, [alice, at('alice'), at('bob')]));
+    await b.request(snapshot(1, []));
+    a.socket.destroy();
+    await waitUntil('the server has seen the end', () => stage.server.counts().connections === 1);
+    const known = stage.transitions.length;
+    stage.clock.advance(4_000);
+    await b.request({ type: 'sessions', id: 2, put: [at('bob')], gone: [] });
+    stage.clock.advance(3_750);
+    expect(stage.transitions.slice(known)).toEqual([]);
+    stage.clock.advance(250);
+    expect(stage.transitions.slice(known)).toEqual([
+      { user: 'alice', state: 'exited', community: '3', channel: 'x' },
+      { user: 'alice', state: 'offline' },
+    ]);
   });
 
   it('is not lost because the server itself stood still', async () => {

@@ -86,16 +86,41 @@ describe.skipIf(brokers === '' || mongoUrl === '')('on state-topic (real Kafka a
     expect(heard).toHaveLength(5);
   }, 90_000);
 
+  it('a node that is killed, or stops, leaves nobody in a voice channel: each exit is told once, of a community or of a room', async () => {
+    stage = await PresenceStage.start(['one', 'two'], env);
+    const [one, two] = stage.nodes as [StagedNode, StagedNode];
+    const [ada, bob, eve] = [await stage.connect(one, 'ada'), await stage.connect(two, 'bob'), await stage.connect(two, 'eve')];
+    await ask(ada, 'room:create', { kind: 'group', id: 'friends', members: ['bob', 'eve'] });
+    await ask(ada, 'room:create', { kind: 'channel', id: '31', community: '3', members: ['bob', 'eve'] });
+    await ask(bob, 'voice:enter', { community: '3', channel: 'x' });
+    await ask(eve, 'voice:enter', { community: 'friends', channel: 'call' });
+    await ask(ada, 'voice:enter', { community: '3', channel: 'x' });
+    await hears('bob', 'connect', 'enter');
+    await hears('eve', 'connect', 'enter');
+    await two.process.kill('SIGKILL');
+    await hears('bob', 'connect', 'enter', 'exit-community', 'disconnect');
+    await hears('eve', 'connect', 'enter', 'exit-room', 'disconnect');
+    expect(of('bob')[2]).toEqual({ type: 'exit-community', userId: 'bob', communityId: '3', channelId: 'x' });
+    expect(of('eve')[2]).toEqual({ type: 'exit-room', userId: 'eve', communityId: 'friends', channelId: 'call' });
+    expect(await one.process.kill('SIGTERM')).toBe(0);
+    await hears('ada', 'connect', 'enter', 'exit-community', 'disconnect');
+    expect(heard).toHaveLength(12);
+  }, 90_000);
+
   it('a node with a state server of its own tells it too, to the last when it stops in order', async () => {
     stage = await PresenceStage.start([], env);
     const alone = await stage.startNode('alone', { CHAT_STATE_SERVER: '' });
     const socket = await stage.connect(alone, 'eve');
     await ask(socket, 'room:create', { kind: 'group', id: 'attic', members: [] });
-    await hears('eve', 'connect');
+    await ask(socket, 'voice:enter', { community: 'attic', channel: 'call' });
+    await hears('eve', 'connect', 'enter');
     expect(await alone.process.kill('SIGTERM')).toBe(0);
-    await hears('eve', 'connect', 'disconnect');
+    await hears('eve', 'connect', 'enter', 'exit-room', 'disconnect');
+    const call = { userId: 'eve', communityId: 'attic', channelId: 'call' };
     expect(heard).toEqual([
       { type: 'connect', userId: 'eve', state: 'online', ids: [] },
+      { type: 'enter', ...call },
+      { type: 'exit-room', ...call },
       { type: 'disconnect', userId: 'eve', state: 'offline', ids: ['direct/attic'] },
     ]);
   }, 90_000);

@@ -5,7 +5,7 @@ import { createLogger } from '../../system/logger.ts';
 import type { StateKeep } from '../../system/state/state-keep.ts';
 import type { StateRow } from '../../system/state/state-lines.ts';
 import { type StateServer, type StateServerLimits, startStateServer } from '../../system/state/state-server.ts';
-import type { Transition } from '../../system/state/state-sessions.ts';
+import type { StateNews } from '../../system/state/state-voice-moves.ts';
 import { LineClient } from './line-client.ts';
 import { type ManualClock, manualClock } from './manual-clock.ts';
 
@@ -14,7 +14,7 @@ export interface StateServerStage {
   readonly clock: ManualClock;
   /** The server stands still for so long: time passes and it does nothing. */
   sleep(ms: number): void;
-  readonly transitions: Transition[];
+  readonly transitions: StateNews[];
   /** Parsed log lines. */
   readonly log: Record<string, unknown>[];
   open(): Promise<LineClient>;
@@ -36,7 +36,7 @@ export async function startStateStage(
 ): Promise<StateServerStage> {
   const clock = manualClock();
   let sleptMs = 0;
-  const transitions: Transition[] = [];
+  const transitions: StateNews[] = [];
   const lines: Record<string, unknown>[] = [];
   const clients: LineClient[] = [];
   const log = createLogger({ level: 'debug', base: {}, destination: { write: (line: string) => void lines.push(JSON.parse(line)) } });
@@ -45,7 +45,7 @@ export async function startStateStage(
     port: 0,
     clock: { ...clock, nowMs: () => clock.nowMs() + sleptMs },
     log,
-    onTransitions: (some) => void transitions.push(...some),
+    onNews: (some) => void transitions.push(...some),
     ...given,
   });
   const open = async (): Promise<LineClient> => {

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Transition } from '../../system/state/state-sessions.ts';
 import { StateTransitionQueue, type TransitionQueueLimits } from '../../system/state/state-transition-queue.ts';
+import type { StateNews, VoiceMove } from '../../system/state/state-voice-moves.ts';
 import { TransitionPublisher } from '../../system/state/transition-publisher.ts';
 import type { StateEvent } from '../../system/wire/wire.ts';
 import { manualClock, turns } from '../support/manual-clock.ts';
@@ -65,7 +66,7 @@ describe('what waits to be told', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const queue = new StateTransitionQueue({ ...limits, waitingMax: 1_000, keptMs: 1_000_000 });
-        const [given, told, underWay]: [Transition[], Transition[], Transition[]] = [[], [], []];
+        const [given, told, underWay]: [Transition[], StateNews[], StateNews[]] = [[], [], []];
         let nowMs = 0;
         const act = (what: (typeof steps)[number]): void => {
           nowMs += limits.retryMs;
@@ -89,13 +90,13 @@ describe('what waits to be told', () => {
   });
 });
 
-function start(roomsOf: (user: string) => Promise<readonly string[]>) {
+function start(roomsOf: (user: string) => Promise<readonly string[]>, isOwnRoom = async (_user: string, _community: string) => false) {
   const clock = manualClock();
   const told: StateEvent[] = [];
   const lines: Record<string, unknown>[] = [];
   const note = (line: Record<string, unknown>) => void lines.push(line);
   const log = { info: note, warn: note, error: note, debug: note } as never;
-  const publisher = new TransitionPublisher({ roomsOf, publish: (event) => void told.push(event), clock, log, limits });
+  const publisher = new TransitionPublisher({ roomsOf, isOwnRoom, publish: (event) => void told.push(event), clock, log, limits });
   return { clock, told, lines, publisher };
 }
 
@@ -112,6 +113,29 @@ describe('other services', () => {
       { type: 'connect', userId: 'ada', state: 'online', ids: ['direct/1', 'group/7'] },
       { type: 'connect', userId: 'bob', state: 'online', ids: [] },
       { type: 'disconnect', userId: 'ada', state: 'offline', ids: [] },
+    ]);
+  });
+
+  it('are told which voice channels users left with their node, of a room or of a community, before that they are offline', async () => {
+    const { publisher, told } = start(
+      async () => [],
+      async (user, community) => user === 'ada' && community === '7',
+    );
+    const left = (user: string, community: string): VoiceMove => ({ user, state: 'exited', community, channel: 'x' });
+    publisher.take([left('ada', '7'), left('bob', '7'), went('ada'), went('bob')]);
+    await turns();
+    publisher.take([came('ada'), { ...left('ada', '7'), state: 'entered' }]);
+    await turns();
+    const at = { communityId: '7', channelId: 'x' };
+    expect(told.filter(({ userId }) => userId === 'ada')).toEqual([
+      { type: 'exit-room', userId: 'ada', ...at },
+      { type: 'disconnect', userId: 'ada', state: 'offline', ids: [] },
+      { type: 'connect', userId: 'ada', state: 'online', ids: [] },
+      { type: 'enter', userId: 'ada', ...at },
+    ]);
+    expect(told.filter(({ userId }) => userId === 'bob')).toEqual([
+      { type: 'exit-community', userId: 'bob', ...at },
+      { type: 'disconnect', userId: 'bob', state: 'offline', ids: [] },
     ]);
   });
 
