@@ -1,8 +1,8 @@
 /**
  * CommitQueue: group commit across rooms. One batch is on its way to the disk while the next one is planned and built.
  *
- * Three stages: arrivals are looked up together (off the thread); each job plans its writes, in the order of arrival,
- * behind what was planned before it; a built batch goes to the disk as soon as the one before it is durable.
+ * Three stages: arrivals are looked up together (off the thread); each job plans its writes, in the order of arrival (which is after
+ * what it read ahead for itself), behind what was planned before it; a built batch goes to the disk as soon as the one before it is durable.
  * Guarantees: writes never overlap; a job hears `committed` after the write resolved, or `failed` once. When a write
  * fails, what was planned behind it fails too, before anything else is planned: it may count on what is not there.
  * Does not: know what is written, or retry.
@@ -60,6 +60,8 @@ export class CommitBatch {
 export interface CommitJob {
   /** About how much it will write. */
   readonly chars: number;
+  /** Reads ahead what its plan needs; it takes its place in the line after that, and nobody waits for it. Never rejects. */
+  readAhead?(): Promise<void>;
   /** Whether its plan has to read, and so must wait until all that was planned before it is durable or in this batch. */
   readsStore(): boolean;
   /** Puts its writes into the batch, or none. It hears of the batch in either case. A throw fails this job only. */
@@ -129,14 +131,20 @@ export class CommitQueue<Job extends CommitJob> {
     }
     this.#waitingJobs += 1;
     this.#waitingChars += job.chars;
-    this.#arrived.push(job);
-    if (!this.#isLookingUp) void this.#lookUpArrived();
+    const reading = job.readAhead?.();
+    if (reading === undefined) this.#arrive(job);
+    else void reading.then(() => this.#arrive(job));
   }
 
   /** Resolves when nothing waits and nothing is being written. */
   async whenIdle(): Promise<void> {
     if (this.#waitingJobs === 0) return;
     await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  #arrive(job: Job): void {
+    this.#arrived.push(job);
+    if (!this.#isLookingUp) void this.#lookUpArrived();
   }
 
   async #lookUpArrived(): Promise<void> {

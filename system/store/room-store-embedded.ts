@@ -14,7 +14,8 @@ import { EmbeddedHeads } from './heads-embedded.ts';
 import { EmbeddedRevocations, type PutJob } from './revocations-embedded.ts';
 import { EmbeddedRoomLog } from './room-log-embedded.ts';
 import type { RoomStore } from './room-store.ts';
-import { EmbeddedUserRooms, type RowsJob } from './user-rooms-embedded.ts';
+import type { RowsJob } from './rows-job-embedded.ts';
+import { EmbeddedUserRooms } from './user-rooms-embedded.ts';
 
 export type EmbeddedStoreOptions = EmbeddedDatabaseOptions;
 

@@ -1,62 +1,20 @@
 /**
  * UserRooms on the embedded database: rows under `u!user!room`, written through the same commit queue as the logs.
  */
-import { Fault } from '../errors.ts';
 import type { RoomId, UserId } from '../ids.ts';
-import type { CommitBatch, CommitJob } from './commit-queue.ts';
 import type { EmbeddedDatabase } from './embedded-database.ts';
 import { keysUnder, userRoomKey } from './embedded-keys.ts';
-import { markRow, openRow, pendRow, sealRow, settleRow, standingMark, toUserRoom, type UserRoomRow } from './user-room-row.ts';
+import { PlannedRows, type RowChange, RowsJob } from './rows-job-embedded.ts';
+import { markRow, openRow, pendRow, settleRow, standingMark, toUserRoom, type UserRoomRow } from './user-room-row.ts';
 import type { MembershipRow, ReadMark, StandingMark, UserRoom, UserRooms } from './user-rooms.ts';
 
-/** What a row and its key take, about. */
-const rowChars = 180;
 /** Rows read at once by `list`. Rows of rooms that were left are kept, so more than `limit` may be looked at. */
 const listPageRows = 1_000;
-
-type RowChange = { readonly key: string; readonly apply: (row: UserRoomRow | undefined) => UserRoomRow | undefined };
-
-export class RowsJob implements CommitJob {
-  readonly chars: number;
-  readonly #database: EmbeddedDatabase;
-  readonly #changes: readonly RowChange[];
-  readonly #settle: { readonly resolve: () => void; readonly reject: (cause: unknown) => void };
-
-  constructor(
-    database: EmbeddedDatabase,
-    changes: readonly RowChange[],
-    settle: { readonly resolve: () => void; readonly reject: (cause: unknown) => void },
-  ) {
-    this.chars = changes.length * rowChars;
-    this.#database = database;
-    this.#changes = changes;
-    this.#settle = settle;
-  }
-
-  readsStore(): boolean {
-    return true;
-  }
-
-  async plan(batch: CommitBatch): Promise<void> {
-    const stored = await this.#database.read((level) => level.getMany(this.#changes.map(({ key }) => key)));
-    for (const [index, { key, apply }] of this.#changes.entries()) {
-      const row = apply(openRow(key, batch.find(key) ?? stored[index]));
-      if (row) batch.put(key, sealRow(key, row));
-    }
-  }
-
-  committed(): void {
-    this.#settle.resolve();
-  }
-
-  failed(cause: unknown): void {
-    this.#settle.reject(cause instanceof Fault ? cause : new Fault('STORE_UNAVAILABLE', 'the rows were not written', cause));
-  }
-}
 
 export class EmbeddedUserRooms implements UserRooms {
   readonly #database: EmbeddedDatabase;
   readonly #submit: (job: RowsJob) => void;
+  readonly #planned = new PlannedRows();
 
   constructor(database: EmbeddedDatabase, submit: (job: RowsJob) => void) {
     this.#database = database;
@@ -111,6 +69,6 @@ export class EmbeddedUserRooms implements UserRooms {
     const refusal = this.#database.refusal();
     if (refusal) throw refusal;
     if (changes.length === 0) return;
-    await new Promise<void>((resolve, reject) => this.#submit(new RowsJob(this.#database, changes, { resolve, reject })));
+    await new Promise<void>((resolve, reject) => this.#submit(new RowsJob(this.#database, this.#planned, changes, { resolve, reject })));
   }
 }
