@@ -1,5 +1,5 @@
 /**
- * DrainSpread: when the clients of a node that stops are to come back. One rule for all who tell them.
+ * DrainSpread: when the clients of a node that stops, or has lost its store, are to come back. One rule for all who tell them.
  */
 
 /** Spread evenly over this, so that clients do not come back as a crowd; an even spread needs no dice. */

@@ -6,7 +6,7 @@
  * Does not: know sockets, verify tokens (the handshake has), or see commands.
  */
 import { type ActorRef, type Ctx, callbackRef, spawn, spawnBucket, tell } from '../system/actor.ts';
-import { type Refusal, refuse } from '../system/errors.ts';
+import { type CloseCode, type Refusal, refuse } from '../system/errors.ts';
 import { newId, type SessionId, type UserId } from '../system/ids.ts';
 import { type Revocation, revokes } from '../system/store/revocations.ts';
 import type { Answer, ClientCommand } from './client-command.ts';
@@ -43,6 +43,8 @@ export interface Gateway {
   isHere(user: UserId): boolean;
   /** Closes every session of this node whose token it speaks of. Returns how many there are. */
   revoke(revocation: Revocation): number;
+  /** Tells every client to go elsewhere, at times spread over `drainSpreadMs`; whoever comes is admitted. Returns how many there are. */
+  moveAway(): number;
   /** Admits nobody from now on and tells every client, before it returns, to go elsewhere, at times spread over `drainSpreadMs`. */
   drain(): void;
   readonly ref: ActorRef<never>;
@@ -171,16 +173,26 @@ class GatewayActor implements Gateway {
     return count;
   }
 
+  moveAway(): number {
+    return this.isDraining ? 0 : this.closeAll('STORE_UNAVAILABLE');
+  }
+
   drain(): void {
     this.isDraining = true;
+    this.closeAll('SERVER_DRAINING');
+  }
+
+  private closeAll(code: CloseCode): number {
+    const count = this.sessions.size;
     let index = 0;
     for (const { ref, sink } of this.sessions.values()) {
-      const waitMs = reconnectInMs(index, this.sessions.size);
+      const waitMs = reconnectInMs(index, count);
       index += 1;
       // The connection first: it takes no more commands, and the session still carries out those that it has.
-      sink.close('SERVER_DRAINING', waitMs);
-      tell(ref, { type: 'session.close', code: 'SERVER_DRAINING', reconnectInMs: waitMs });
+      sink.close(code, waitMs);
+      tell(ref, { type: 'session.close', code, reconnectInMs: waitMs });
     }
+    return count;
   }
 
   private remember(session: OpenedSession): void {

@@ -29,6 +29,10 @@ export type ErrorCode = keyof typeof errorTable;
 /** Why a server closes a connection. `reconnect`: whether the client should come back by itself. */
 export const closeTable = {
   SERVER_DRAINING: { reconnect: true, meaning: 'The node stops. Reconnect after reconnectInMs; resume by since.' },
+  STORE_UNAVAILABLE: {
+    reconnect: true,
+    meaning: 'The node cannot reach its store and another one can. Reconnect to another after reconnectInMs; resume by since.',
+  },
   SLOW_CONSUMER: { reconnect: true, meaning: 'You did not read for too long. Reconnect and resume by since.' },
   TOKEN_EXPIRED: { reconnect: false, meaning: 'The token expired. Connect again with a new one.' },
   REVOKED: { reconnect: false, meaning: 'The token or the user was revoked.' },

@@ -29,6 +29,7 @@ import { openNodeCluster } from './node-cluster.ts';
 import { openNodeDirectory } from './node-directory.ts';
 import { openNodeFiles } from './node-files.ts';
 import { tellNode, tellProcess } from './node-metrics.ts';
+import { NodeMoves } from './node-moves.ts';
 import { openNodeRedis } from './node-redis.ts';
 import { type NodeState, openNodeState } from './node-state.ts';
 import { tokensOf } from './node-tokens.ts';
@@ -169,6 +170,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     });
     lifecycle.enter('up');
     const { gateway } = guardian;
+    const isStoreShared = options.parts?.sharedLog ?? config.mongoUrl !== undefined;
+    const moves = view && new NodeMoves({ view, incarnation, health, moveAway: () => gateway.moveAway(), isStoreShared, clock, log });
     const parts = {
       server,
       gateway,
@@ -178,7 +181,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       cluster,
       presence: state,
       shared,
-      measuring: [load, watch],
+      measuring: [load, watch, ...(moves ? [moves] : [])],
       revocations,
       store,
     };

@@ -30,12 +30,14 @@ const announcement = z.object({
     .string()
     .regex(/^[^\s/]{1,300}:\d{1,5}$/)
     .optional(),
+  ready: z.boolean().optional(),
 });
 
 /**
  * Announces and reads. May be carried out any number of times.
- * KEYS 1: the sorted set. ARGV 1: own announcement, or ''; 2: how long it is good (ms); 3: at most so many are read; 4: an earlier one to
- * be taken out, or ''. Answers: whether the own one was there before, then the announcements that are good. A key of another type is
+ * KEYS 1: the sorted set. ARGV 1: own announcement, or ''; 2: how long it is good (ms); 3: at most so many are read; 4 and on: earlier ones
+ * to be taken out. Answers: 1 where the own one was there before, 2 where an earlier one was, else 0; then the announcements that are good, the latest
+ * first. A key of another type is
  * nobody's of ours: it is deleted.
  */
 const announceScript = redisScript(`
@@ -44,7 +46,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 local known = 0
-if ARGV[4] ~= '' then redis.call('ZREM', KEYS[1], ARGV[4]) end
+for i = 4, #ARGV do if redis.call('ZREM', KEYS[1], ARGV[i]) == 1 then known = 2 end end
 if ARGV[1] ~= '' then
   if redis.call('ZSCORE', KEYS[1], ARGV[1]) then known = 1 end
   redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
@@ -76,9 +78,11 @@ class RedisClusterView implements ClusterView {
   #self: ClusterNode | undefined;
   /** As it stands in Redis, or will. */
   #text = '';
-  /** An earlier one that is to be taken out. */
-  #outdated = '';
+  /** All that may stand there by now of this node. As many as it has addresses and states. */
+  readonly #sent = new Set<string>();
   #wasRead = false;
+  /** Redis has had a word of this node. */
+  #wasThere = false;
   /** Redis had forgotten this node: perhaps it has forgotten others, which are kept until then. */
   #keepUntilMs = Number.NEGATIVE_INFINITY;
   #isReading = false;
@@ -115,10 +119,10 @@ class RedisClusterView implements ClusterView {
   announce(self: ClusterNode): void {
     if (this.#isClosed) return;
     const { signed, keys } = this.#options;
-    const { node, incarnation: inc, address } = self;
-    const text = signed.seal('node', keys.nodes, { node, inc, ...(address !== undefined && { address }) });
+    const { node, incarnation: inc, address, isReady: ready } = self;
+    const said = { node, inc, ...(address !== undefined && { address }), ...(ready !== undefined && { ready }) };
+    const text = signed.seal('node', keys.nodes, said);
     if (text === this.#text) return;
-    this.#outdated = this.#text;
     this.#text = text;
     this.#self = self;
     this.#show(new Map(this.#nodes).set(self.incarnation, self));
@@ -140,7 +144,7 @@ class RedisClusterView implements ClusterView {
     if (this.#text === '') return;
     const { redis, keys, clock } = this.#options;
     const gone = redis
-      .script(announceScript, [keys.nodes], ['', aliveMs, 1, this.#text])
+      .script(announceScript, [keys.nodes], ['', aliveMs, 1, this.#text, ...this.#sent])
       .then(() => redis.call((commands) => commands.publish(keys.nodesChanged, '')))
       .catch(() => {}); // It ends by itself.
     await new Promise<void>((resolve) => {
@@ -166,15 +170,18 @@ class RedisClusterView implements ClusterView {
     const { redis, keys } = this.#options;
     this.#isReading = true;
     this.#isAgainDue = false;
-    const [text, outdated] = [this.#text, this.#outdated];
+    const text = this.#text;
+    const outdated = [...this.#sent].filter((sent) => sent !== text);
+    if (text !== '') this.#sent.add(text);
     try {
-      const answer = await redis.script(announceScript, [keys.nodes], [text, aliveMs, nodesMax + 1, outdated]);
+      const answer = await redis.script(announceScript, [keys.nodes], [text, aliveMs, nodesMax + 1, ...outdated]);
       if (this.#isClosed) return;
       const [known, ...texts] = answer as [unknown, ...unknown[]];
-      if (this.#outdated === outdated) this.#outdated = '';
-      this.#take(texts, text !== '' && Number(known) === 0);
+      for (const old of outdated) this.#sent.delete(old);
+      this.#take(texts, this.#wasThere && Number(known) === 0);
+      if (text !== '') this.#wasThere = true;
       // Others need not wait for their next reading to find this one.
-      if (text !== '' && Number(known) === 0) await redis.call((commands) => commands.publish(keys.nodesChanged, ''));
+      if (text !== '' && Number(known) !== 1) await redis.call((commands) => commands.publish(keys.nodesChanged, ''));
     } catch {
       // The connection tells of it; the last view stays.
     } finally {
@@ -185,7 +192,7 @@ class RedisClusterView implements ClusterView {
 
   #take(texts: readonly unknown[], wasForgotten: boolean): void {
     const { clock, signed, keys, log } = this.#options;
-    if (wasForgotten && this.#wasRead) this.#keepUntilMs = clock.nowMs() + aliveMs;
+    if (wasForgotten) this.#keepUntilMs = clock.nowMs() + aliveMs;
     this.#wasRead = true;
     if (texts.length > nodesMax && !this.#hasToldFull) {
       this.#hasToldFull = true;
@@ -194,11 +201,15 @@ class RedisClusterView implements ClusterView {
     const isKept = clock.nowMs() < this.#keepUntilMs;
     const nodes = new Map<Incarnation, ClusterNode>(isKept ? this.#nodes : []);
     if (this.#self) nodes.set(this.#self.incarnation, this.#self);
+    const seen = new Set<Incarnation>();
     for (const text of texts.slice(0, nodesMax)) {
       const read = signed.open('node', keys.nodes, text, announcement);
-      if (read === undefined || read.inc === this.#self?.incarnation) continue;
-      const incarnation = read.inc as Incarnation;
-      nodes.set(incarnation, { node: read.node as NodeId, incarnation, address: read.address });
+      const incarnation = read?.inc as Incarnation;
+      // Of two words of one node the one that was said last counts.
+      if (read === undefined || read.inc === this.#self?.incarnation || seen.has(incarnation)) continue;
+      seen.add(incarnation);
+      const { ready: isReady } = read;
+      nodes.set(incarnation, { node: read.node as NodeId, incarnation, address: read.address, ...(isReady !== undefined && { isReady }) });
     }
     this.#show(nodes);
   }
@@ -206,9 +217,9 @@ class RedisClusterView implements ClusterView {
   #show(nodes: Map<Incarnation, ClusterNode>): void {
     const isSame =
       nodes.size === this.#nodes.size &&
-      [...nodes].every(([key, { address }]) => {
+      [...nodes].every(([key, { address, isReady }]) => {
         const before = this.#nodes.get(key);
-        return before !== undefined && before.address === address;
+        return before !== undefined && before.address === address && before.isReady === isReady;
       });
     this.#nodes = nodes;
     if (isSame) return;

@@ -11,6 +11,8 @@ export interface ClusterNode {
   readonly incarnation: Incarnation;
   /** Host and port of its node link; undefined: it has none. */
   readonly address: string | undefined;
+  /** As in its /readyz. Without it: it does not say, or is of an older version. */
+  readonly isReady?: boolean;
 }
 
 export interface ClusterView {
@@ -20,7 +22,7 @@ export interface ClusterView {
   find(incarnation: Incarnation): ClusterNode | undefined;
   /** Calls after each change of `nodes()`. Returns a function that ends it. */
   onChange(listener: () => void): () => void;
-  /** This node is reached there from now on. Idempotent, returns at once, never throws: others learn of it within seconds, or later. */
+  /** This node is reached there, or is ready or not, from now on. Idempotent, returns at once, never throws: others learn of it within seconds, or later. */
   announce(self: ClusterNode): void;
   /** For /readyz. Never `down`: without it nodes do not find each other, and chat goes on. */
   health(): 'up' | { readonly degraded: string };

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ClusterView } from '../../system/cluster/cluster-view.ts';
 import { createRedisClusterView, nodesMax } from '../../system/cluster/cluster-view-redis.ts';
+import type { Incarnation } from '../../system/ids.ts';
 import { newPrefix, type RedisSide, redisNeeded, redisSide, redisUrl } from '../support/redis-server.ts';
 import { redisStage } from '../support/redis-stage.ts';
 import { waitUntil } from '../support/store-processes.ts';
@@ -68,6 +69,35 @@ describe.skipIf(redisUrl === '')(`ClusterView on Redis (${redisNeeded})`, () => 
     await waitUntil('it has read them again', () => side.lines.some((line) => line.includes('cluster.full')));
     expect(view.nodes().length).toBeLessThanOrEqual(nodesMax + 1);
     expect(side.lines.filter((line) => line.includes('cluster.full'))).toHaveLength(1);
+  });
+
+  it('leaves one word of a node there, the last one, however fast it changes its mind', async () => {
+    const prefix = newPrefix();
+    const [a, b] = [await joinAt(prefix), await joinAt(prefix)];
+    const read = { text: "return redis.call('ZRANGE', KEYS[1], 0, -1)", sha: 'not there yet' };
+    const words = async () => (await a.side.redis.script(read, [a.side.keys.nodes], [])) as string[];
+    a.view.announce(clusterNode('a'));
+    await waitUntil('it is there', async () => (await words()).length === 1);
+    for (let i = 0; i < 5; i += 1) for (const isReady of [true, false]) a.view.announce({ ...clusterNode('a'), isReady });
+    await waitUntil('the other has the last word', () => b.view.nodes()[0]?.isReady === false);
+    await waitUntil('and no other is there', async () => (await words()).join().endsWith('"ready":false}') && (await words()).length === 1);
+  });
+
+  it('sees nodes of other versions: one that says more, and one that does not say whether it is ready', async () => {
+    const { view, side } = await joinAt(newPrefix());
+    const far = Date.now() + 60_000;
+    const said = [
+      { node: 'old', inc: 'old.1', address: 'old.example:3200' },
+      { node: 'new', inc: 'new.1', ready: true, mood: 'fine' },
+    ];
+    const args = said.flatMap((words) => [String(far), side.signed.seal('node', side.keys.nodes, words)]);
+    await side.redis.script({ text: addAll, sha: 'not there yet' }, [side.keys.nodes], args);
+    view.announce(clusterNode('a'));
+    await waitUntil('they were read', () => view.nodes().length === 3);
+    expect([view.find('old.1' as Incarnation), view.find('new.1' as Incarnation)]).toEqual([
+      clusterNode('old'),
+      { ...clusterNode('new', '1', null), isReady: true },
+    ]);
   });
 
   it('takes the place of a key of another type', async () => {

@@ -65,6 +65,24 @@ export function clusterViewContract(clusters: { newCluster(): { join(): Promise<
     expect(seen).toHaveLength(told);
   });
 
+  it('shows whether a node says that it is ready, by its last word, and tells of the change', async () => {
+    const cluster = clusters.newCluster();
+    const [a, b] = [await cluster.join(), await cluster.join()];
+    const seen: (boolean | undefined)[] = [];
+    const isReady = () => a.find('b.1' as Incarnation)?.isReady;
+    a.onChange(() => seen.push(isReady()));
+    b.announce(clusterNode('b'));
+    await waitUntil('a sees b, which does not say', () => namesOf(a).join() === 'b.1');
+    expect(isReady()).toBeUndefined();
+    b.announce({ ...clusterNode('b'), isReady: true });
+    await waitUntil('a knows it is ready', () => isReady() === true && seen.at(-1) === true);
+    for (const ready of [false, true, false, true, false]) b.announce({ ...clusterNode('b'), isReady: ready });
+    await waitUntil('a knows it is not', () => isReady() === false && seen.at(-1) === false);
+    const later = await cluster.join();
+    await waitUntil('whoever comes later knows it too', () => later.find('b.1' as Incarnation)?.isReady === false);
+    expect(later.find('b.1' as Incarnation)).toEqual({ ...clusterNode('b'), isReady: false });
+  });
+
   it('knows two lives of one node apart', async () => {
     const cluster = clusters.newCluster();
     const [first, second] = [await cluster.join(), await cluster.join()];

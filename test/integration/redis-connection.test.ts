@@ -6,7 +6,6 @@ import { createServer, type Socket } from 'node:net';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { type RedisConnection, redisInFlightMax, redisScript } from '../../system/cluster/redis-connection.ts';
 import { Fault } from '../../system/errors.ts';
-import { startHole } from '../support/redis-hole.ts';
 import {
   closeRedisSides,
   newPrefix,
@@ -18,6 +17,7 @@ import {
   startRedis,
 } from '../support/redis-server.ts';
 import { waitUntil } from '../support/store-processes.ts';
+import { startHole } from '../support/tcp-hole.ts';
 
 const codeOf = (given: Promise<unknown>): Promise<string> =>
   given.then(

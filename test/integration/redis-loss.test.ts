@@ -6,9 +6,9 @@ import type { Socket } from 'socket.io-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import { redisKeys } from '../../system/cluster/redis-keys.ts';
 import { ask, client, closeClients, connected } from '../support/gateway-client.ts';
-import { startHole } from '../support/redis-hole.ts';
 import { clusterSecret, newPrefix, type RedisServer, redisNeeded, redisUrl, startRedis } from '../support/redis-server.ts';
 import { waitUntil } from '../support/store-processes.ts';
+import { startHole } from '../support/tcp-hole.ts';
 import { noRates } from '../support/test-config.ts';
 import { shared, signToken, startTestNode, stopNodes, type TestNode } from '../support/test-nodes.ts';
 

@@ -1,9 +1,9 @@
 /**
- * RedisHole: stands between nodes and their Redis, and loses what it is told to lose without closing anything, or cuts connections.
+ * TcpHole: stands between nodes and one of their servers, and loses what it is told to lose without closing anything, or cuts connections.
  */
 import { connect, createServer, type Socket } from 'node:net';
 
-export interface RedisHole {
+export interface TcpHole {
   readonly port: number;
   /** Nothing comes through any more, either way. */
   holds: boolean;
@@ -14,7 +14,7 @@ export interface RedisHole {
   close(): void;
 }
 
-export async function startHole(toPort: number): Promise<RedisHole> {
+export async function startHole(toPort: number): Promise<TcpHole> {
   const sockets = new Set<Socket>();
   const server = createServer((near) => {
     const far = connect(toPort, '127.0.0.1');
@@ -32,7 +32,7 @@ export async function startHole(toPort: number): Promise<RedisHole> {
     }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const hole: RedisHole = {
+  const hole: TcpHole = {
     port: (server.address() as { readonly port: number }).port,
     holds: false,
     losesAnswers: false,
