@@ -15,6 +15,7 @@ import { lineBytesMax } from './log-line.ts';
 import { waitingCharsMax, waitingJobsMax } from './store/commit-queue.ts';
 import { revocationsMax } from './store/revocations.ts';
 import { batchBytesMax, batchEntriesMax } from './store/room-log.ts';
+import { scrubRoomsWaitingMax } from './store/scrubs-mongo.ts';
 import { floodKeysMax } from './supervision.ts';
 
 export const roomBounds = {
@@ -88,6 +89,11 @@ export const roomBounds = {
     bound: count(deletionsWaitingMax, 'files'),
     whenFull: 'their bytes go with the next round of the collector; nobody gets them meanwhile',
     seenIn: 'playhouse_files_collected_total',
+  },
+  'Rooms whose deleted texts are still to be taken out of MongoDB': {
+    bound: count(scrubRoomsWaitingMax, 'rooms'),
+    whenFull: 'left to the sweep of any node, within 10 s; no read shows them meanwhile',
+    seenIn: 'playhouse_scrubs_waiting',
   },
   'Questions between actors': { bound: count(asksInFlightMax, 'in flight'), whenFull: 'the asker is told BUSY' },
   Revocations: { bound: count(revocationsMax, 'in force'), whenFull: 'refused, with the advice to revoke everybody' },

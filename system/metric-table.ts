@@ -167,6 +167,15 @@ export const metricTable = {
   playhouse_append_seconds: { type: 'histogram', buckets: fastSeconds, meaning: 'From an append to its outcome.' },
   playhouse_log_reads: { type: 'gauge', meaning: 'Reads of the log under way.' },
   playhouse_log_read_seconds: { type: 'histogram', labels: ['read'], buckets: fastSeconds, meaning: 'Duration of reads, by method.' },
+  playhouse_scrubs_waiting: {
+    type: 'gauge',
+    meaning: 'Rooms whose deleted texts, hidden already, are still to be taken out of MongoDB. Bound: 1,000.',
+  },
+  playhouse_scrubs_total: {
+    type: 'counter',
+    labels: ['outcome'],
+    meaning: 'Rooms whose deleted texts were taken out (settled), or left to a sweep of any node within 10 s: failed, full.',
+  },
   playhouse_reads: { type: 'gauge', labels: ['kind'], meaning: 'Pages (history) and lists being read for clients. Bounds: 32 and 128.' },
   playhouse_reads_refused_total: { type: 'counter', meaning: 'Reads answered BUSY: too many at once, on the node or by one asker.' },
   // ---- the wire to other nodes ----

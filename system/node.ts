@@ -87,7 +87,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     // First: a node whose id is another's may not touch anything.
     const shared = await openNodeRedis(config, { incarnation, clock, log, health, metrics, onIdLost: options.onFatal });
     undo.unshift(() => shared.close());
-    const opened = options.parts?.store ?? (await openStore(config, clock, log, health));
+    const opened = options.parts?.store ?? (await openStore(config, { clock, log, health, metrics }));
     undo.unshift(() => opened.close());
     const files = await openNodeFiles(options, { log: measuredRoomLog(opened.log, metrics, clock), clock, metrics });
     undo.unshift(() => files.close());
@@ -217,9 +217,7 @@ const stateOf = (link: StateLink): NodeState => ({
 /** MongoDB where it is given, else the embedded store, with its word on whether it takes writes. */
 async function openStore(
   { dataDir, mongoUrl, allowUnsafeStore, storeTail }: Config,
-  clock: Clock,
-  log: Logger,
-  health: Health,
+  { clock, log, health, metrics }: { readonly clock: Clock; readonly log: Logger; readonly health: Health; readonly metrics: Metrics },
 ): Promise<RoomStore> {
   let state: PartState = 'up';
   health.add('store', () => state);
@@ -232,6 +230,7 @@ async function openStore(
       hasTail: storeTail !== false,
       clock,
       log,
+      metrics,
       onState: (now) => {
         state = now === 'up' ? 'up' : { down: 'does not answer; see store.down in the log' };
       },

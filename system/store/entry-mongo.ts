@@ -30,6 +30,8 @@ export interface EntryRow {
   facts?: RoomFacts;
   file?: FileFacts;
   scrubbed?: true;
+  /** Numbers at which a delete of this may stand (`delete-marks-mongo.ts`). */
+  deleteAt?: number[];
   m?: number;
   c?: number;
 }
@@ -56,7 +58,7 @@ export function encodeRow(room: RoomId, entry: Entry): EntryRow {
   };
 }
 
-export function decodeRow({ _id, room: _room, m: _m, c: _c, facts, text, escaped, ...rest }: EntryRow): Entry {
+export function decodeRow({ _id, room: _room, m: _m, c: _c, deleteAt: _deleteAt, facts, text, escaped, ...rest }: EntryRow): Entry {
   return {
     ...rest,
     ...(text !== undefined && { text: escaped ? (JSON.parse(text) as string) : text }),

@@ -8,8 +8,9 @@ import type { mongo } from 'mongoose';
 import type { Clock } from '../clock.ts';
 import { Fault } from '../errors.ts';
 import type { RoomId } from '../ids.ts';
+import { decodeRows } from './delete-marks-mongo.ts';
 import type { Entry } from './entry.ts';
-import { decodeRow, type EntryRow, encodeRow, rowId } from './entry-mongo.ts';
+import { type EntryRow, encodeRow, rowId } from './entry-mongo.ts';
 import type { MongoDatabase } from './mongo-database.ts';
 import { movingId } from './mongo-indexes.ts';
 import type { MovedRow, MoveTarget } from './move.ts';
@@ -72,7 +73,7 @@ export class MongoMoveTarget implements MoveTarget {
   entries(room: RoomId, after: number, limit: number): Promise<readonly Entry[]> {
     return this.#patiently(async () => {
       const found = this.#database.entries.find({ room, seq: { $gt: after } }, { sort: { seq: 1 }, limit });
-      return (await found.toArray()).map(decodeRow);
+      return decodeRows(this.#database, await found.toArray());
     });
   }
 

@@ -10,10 +10,12 @@ import type { Cid, RoomId, UserId } from '../ids.ts';
 import type { Logger } from '../logger.ts';
 import { AppendCalls } from './append-calls-mongo.ts';
 import { checkCount, checkNumbering, cidKey, countsOn, messagesLimit, readLimit, rejectionOf, windowOf } from './append-rules.ts';
+import { decodeRows, hasDelete, markDeletes } from './delete-marks-mongo.ts';
 import { type Entry, type EntryRef, emptyHead, type Head, headAfter } from './entry.ts';
-import { decodeRow, type EntryRow, encodeRow, rowId } from './entry-mongo.ts';
+import { type EntryRow, encodeRow, rowId } from './entry-mongo.ts';
 import type { MongoDatabase } from './mongo-database.ts';
 import type { AppendOutcome, Range, RoomLog } from './room-log.ts';
+import { MongoScrubs } from './scrubs-mongo.ts';
 import { MongoTail } from './tail-mongo.ts';
 
 /** Rooms whose last committed entry, as far as it was seen, is remembered. Of others the entry before an append is read first. */
@@ -26,6 +28,7 @@ const nothing = (): void => {};
 type Filter = mongo.Filter<EntryRow>;
 
 export class MongoRoomLog implements RoomLog {
+  readonly scrubs: MongoScrubs;
   readonly #database: MongoDatabase;
   readonly #calls: AppendCalls;
   readonly #tail: MongoTail | undefined;
@@ -37,6 +40,7 @@ export class MongoRoomLog implements RoomLog {
   constructor(database: MongoDatabase, log: Logger, hasTail = true) {
     this.#database = database;
     this.#calls = new AppendCalls(database);
+    this.scrubs = new MongoScrubs(database, log);
     this.#tail = hasTail ? new MongoTail(database, log) : undefined;
   }
 
@@ -76,8 +80,19 @@ export class MongoRoomLog implements RoomLog {
       if (taken) return { type: 'conflict' };
       checkCount(room, before.n, first);
     }
-    const outcome = await this.#calls.submit(room, rows);
+    const outcome = hasDelete(rows) ? await this.#delete(room, rows) : await this.#calls.submit(room, rows);
     if (outcome.type === 'appended') this.#saw(room, headAfter(entries.at(-1) as Entry));
+    return outcome;
+  }
+
+  async #delete(room: RoomId, rows: readonly EntryRow[]): Promise<AppendOutcome> {
+    try {
+      await markDeletes(this.#database, rows);
+    } catch (cause) {
+      return { type: 'unknown', cause };
+    }
+    const outcome = await this.#calls.submit(room, rows);
+    this.scrubs.queue(room);
     return outcome;
   }
 
@@ -97,11 +112,14 @@ export class MongoRoomLog implements RoomLog {
       else rooms.set(room, [seq]);
     }
     const found = new Map<string, Entry>();
+    const rows: EntryRow[] = [];
     const filters = [...rooms].map(([room, seqs]): Filter => ({ room, seq: { $in: seqs } }));
     await this.#database.run(async () => {
       if (filters.length === 0) return;
-      for await (const row of this.#database.entries.find({ $or: filters })) found.set(`${row.room}!${row.seq}`, decodeRow(row));
+      rows.push(...(await this.#database.entries.find({ $or: filters }).toArray()));
     });
+    const entries = await decodeRows(this.#database, rows);
+    for (const [index, { room, seq }] of rows.entries()) found.set(`${room}!${seq}`, entries[index] as Entry);
     return refs.map(({ room, seq }) => found.get(`${room}!${seq}`));
   }
 
@@ -118,10 +136,9 @@ export class MongoRoomLog implements RoomLog {
 
   async lastMessages(rooms: readonly RoomId[]): Promise<readonly (Entry | undefined)[]> {
     const rows = await this.#lastOf(rooms, 'm');
-    return rooms.map((room) => {
-      const row = rows.get(room);
-      return row && decodeRow(row);
-    });
+    const entries = await decodeRows(this.#database, [...rows.values()]);
+    const last = new Map([...rows.keys()].map((room, index) => [room, entries[index]]));
+    return rooms.map((room) => last.get(room));
   }
 
   async byCid(room: RoomId, ids: readonly { readonly by: UserId; readonly cid: Cid }[]): Promise<readonly Entry[]> {
@@ -157,9 +174,10 @@ export class MongoRoomLog implements RoomLog {
     return this.#tail?.listen(onHead) ?? nothing;
   }
 
-  /** Appends in flight are answered; the tails end. */
+  /** Appends in flight are answered, the texts they deleted are taken out; the tails end. */
   async drain(): Promise<void> {
     await Promise.all(this.#inFlight.values());
+    await this.scrubs.drain();
     await this.#tail?.close();
   }
 
@@ -170,12 +188,12 @@ export class MongoRoomLog implements RoomLog {
   }
 
   /** `limit` undefined: all. */
-  #find(filter: Filter, sort: Readonly<Record<string, 1 | -1>>, limit?: number): Promise<Entry[]> {
-    return this.#database.run(async () => {
+  async #find(filter: Filter, sort: Readonly<Record<string, 1 | -1>>, limit?: number): Promise<Entry[]> {
+    const rows = await this.#database.run(async () => {
       if (limit === 0) return []; // To MongoDB it would mean all.
-      const cursor = this.#database.entries.find(filter, { sort, ...(limit !== undefined && { limit }) });
-      return (await cursor.toArray()).map(decodeRow);
+      return this.#database.entries.find(filter, { sort, ...(limit !== undefined && { limit }) }).toArray();
     });
+    return decodeRows(this.#database, rows);
   }
 
   /** The row of each room with the highest of `field`, by an index that ends with it. */

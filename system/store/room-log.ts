@@ -1,5 +1,5 @@
 /**
- * RoomLog: the contract of the durable, numbered logs of all rooms. Twins: memory, embedded.
+ * RoomLog: the contract of the durable, numbered logs of all rooms. Twins: memory, embedded, MongoDB.
  *
  * Committed means: it survives kill -9 of every process and a power cut of this machine, and it can never roll back.
  * Every read returns committed data only. Every method may be called concurrently for any rooms.
@@ -39,7 +39,8 @@ export interface RoomLog {
    * (a caller that numbers them otherwise gets a TypeError: it is a bug).
    * Atomicity: all of them or a prefix, never with a hole, never reordered. Resolves only when the outcome is durable.
    * Uniqueness: no two entries of a room share a seq; no two share (by, cid), at any age.
-   * A `delete` entry removes the texts of its target and of the target's edits, and what it says of a file: no read returns them once the delete is committed.
+   * A `delete` entry removes the texts of its target and of the target's edits, and what it says of a file: once the
+   * delete is acknowledged no read of any kind that begins then shows them, on any node.
    * Never rejects: a failure is an outcome.
    */
   append(room: RoomId, after: number, entries: readonly Entry[]): Promise<AppendOutcome>;

@@ -2,7 +2,8 @@
  * RoomStore on MongoDB, for any number of nodes.
  */
 import type { Logger } from '../logger.ts';
-import { type MongoDatabase, type MongoOptions, openMongo } from './mongo-database.ts';
+import type { Metrics } from '../metrics.ts';
+import { type MongoOptions, openMongo } from './mongo-database.ts';
 import { MongoPulse, type StoreState } from './pulse-mongo.ts';
 import { MongoRevocations } from './revocations-mongo.ts';
 import { MongoRoomLog } from './room-log-mongo.ts';
@@ -11,37 +12,20 @@ import { MongoUserRooms } from './user-rooms-mongo.ts';
 
 export interface MongoStoreOptions extends MongoOptions {
   readonly log: Logger;
+  readonly metrics?: Metrics;
   /** false: no change stream; whoever needs heads asks for them. */
   readonly hasTail?: boolean;
   /** Called once per change. */
   readonly onState?: (state: StoreState) => void;
 }
 
-/** Longer ones are worth a word. */
-const transactionLifetimeMaxS = 5;
-
-/** A node that dies in the middle of a delete leaves a transaction, and whoever writes to that room next waits until MongoDB ends it. */
-async function warnOfLongTransactions({ db }: MongoDatabase, log: Logger): Promise<void> {
-  const name = 'transactionLifetimeLimitSeconds';
-  // Not everybody may ask.
-  const answer: Record<string, unknown> = await db
-    .admin()
-    .command({ getParameter: 1, [name]: 1 })
-    .catch(() => ({}));
-  const lifetimeS = answer[name];
-  if (typeof lifetimeS !== 'number' || lifetimeS <= transactionLifetimeMaxS) return;
-  log.warn(
-    { ev: 'store.transactions', lifetimeS },
-    `a node that dies while it deletes can hold its room for ${lifetimeS} s or more: start mongod with --setParameter ${name}=2`,
-  );
-}
-
 export async function openMongoStore(options: MongoStoreOptions): Promise<RoomStore> {
   const database = await openMongo(options);
-  await warnOfLongTransactions(database, options.log);
-  const { onState } = options;
+  const { onState, metrics } = options;
   const pulse = onState && new MongoPulse(database, options.log, onState);
   const log = new MongoRoomLog(database, options.log, options.hasTail);
+  metrics?.read('playhouse_scrubs_waiting', () => log.scrubs.waiting);
+  metrics?.read('playhouse_scrubs_total', () => log.scrubs.rooms);
   let closing: Promise<void> | undefined;
   return {
     log,

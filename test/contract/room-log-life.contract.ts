@@ -6,10 +6,10 @@ import { Fault } from '../../system/errors.ts';
 import type { FileId } from '../../system/ids.ts';
 import { type Entry, emptyHead, headAfter } from '../../system/store/entry.ts';
 import type { RoomStore } from '../../system/store/room-store.ts';
-import { cid, entriesAfter, entryAfter, room, user } from '../support/entries.ts';
+import { cid, type Draft, entriesAfter, entryAfter, room, user } from '../support/entries.ts';
 import { turns } from '../support/manual-clock.ts';
 import { waitUntil } from '../support/store-processes.ts';
-import { fill, freshRoom, type StoreFactory, seqs, upTo, withStore } from '../support/store-stories.ts';
+import { everyRead, fill, freshRoom, type StoreFactory, seqs, upTo, withStore } from '../support/store-stories.ts';
 
 export function roomLogLifeContract(factory: StoreFactory): void {
   describe('delete', () => {
@@ -49,6 +49,29 @@ export function roomLogLifeContract(factory: StoreFactory): void {
           expect(scrubbed(await log.lastMessages([id]))).toBe(true);
         }));
     }
+
+    it('once it is acknowledged no read of any kind shows the text, from any store that is open', () =>
+      withStore(factory, async (opened) => {
+        const other = await factory.beside?.(opened);
+        try {
+          const file = { id: 'f1' as FileId, name: secret, type: 'image/png', bytes: 3, sha256: 'x' };
+          const drafts: Draft[] = [{ text: secret }, { kind: 'modify', target: 1, text: secret }, { kind: 'file', text: secret, file }];
+          for (let round = 0; round < 10; round += 1) {
+            const id = freshRoom();
+            const entries = await fill(opened, id, drafts);
+            const head = headAfter(entries.at(-1) as Entry);
+            const gone = entriesAfter(
+              head,
+              [1, 3].map((target) => ({ kind: 'delete' as const, target })),
+            );
+            expect(await opened.log.append(id, 3, gone)).toEqual({ type: 'appended' });
+            const seen = await Promise.all([opened, other ?? opened].map(({ log }) => everyRead(log, id, 5)));
+            expect(seen.join()).not.toContain(secret);
+          }
+        } finally {
+          await other?.close();
+        }
+      }));
 
     it('takes what an entry says of a file out, too', () =>
       withStore(factory, async (opened) => {

@@ -29,8 +29,7 @@ class Model {
     if (after !== log.length || new Set(entries.map(key)).size !== entries.length) return 'conflict';
     const firstTaken = entries.findIndex((entry) => taken.has(key(entry)));
     if (firstTaken < 0) this.add(log, entries);
-    // An append that deletes is all or nothing on every store.
-    else if (leavesPrefix && !entries.some(({ kind }) => kind === 'delete')) this.add(log, entries.slice(0, firstTaken));
+    else if (leavesPrefix) this.add(log, entries.slice(0, firstTaken));
     return firstTaken < 0 ? 'appended' : 'conflict';
   }
 

@@ -53,9 +53,7 @@ export const mongo: Service = {
         '--wiredTigerCacheSizeGB',
         '0.25',
       ];
-      const parameters = ['diagnosticDataCollectionEnabled=false', 'enableTestCommands=1', 'transactionLifetimeLimitSeconds=2'].flatMap(
-        (each) => ['--setParameter', each],
-      );
+      const parameters = ['diagnosticDataCollectionEnabled=false', 'enableTestCommands=1'].flatMap((each) => ['--setParameter', each]);
       const pid = launch(`mongod-${port}`, binaryOf(cache), [...args, ...parameters], folder);
       onLaunch(pid);
       return pid;

@@ -35,6 +35,7 @@ export function mongoStores(url: string): MongoStores {
       await createIndexes((await keep()).client.db(database));
       return openIn(database);
     },
+    beside: (store) => openIn(databases.get(store) as string),
     reopen: (store) => openIn(databases.get(store) as string),
     async dropAll() {
       if (!keeper) return;

@@ -6,7 +6,8 @@ import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const script = fileURLToPath(new URL('../../dist/test/support/store-writer-child.js', import.meta.url));
+/** What the processes run. */
+export type StoreScript = 'store-writer-child' | 'delete-victim-child';
 
 export interface StoreProcess {
   readonly child: ChildProcess;
@@ -18,7 +19,8 @@ export interface StoreProcess {
   ended(): Promise<number | null>;
 }
 
-export function startStoreProcess(linesFile: string, args: readonly string[]): StoreProcess {
+export function startStoreProcess(linesFile: string, args: readonly string[], of: StoreScript = 'store-writer-child'): StoreProcess {
+  const script = fileURLToPath(new URL(`../../dist/test/support/${of}.js`, import.meta.url));
   if (!existsSync(script)) throw new Error(`${script} is not there: run npm run build`);
   const out = openSync(linesFile, 'w');
   const child = spawn(process.execPath, ['--enable-source-maps', script, ...args], { stdio: ['ignore', out, 'inherit'] });

@@ -121,6 +121,10 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
   ],
   'Downloads at once': ['unit/transfer-gate.test.ts', 'lets in so many of one user and so many on the node, and says which is full'],
   'Deleted files whose bytes wait to go': ['unit/file-collector.test.ts', 'lets so many deletions wait, and leaves more to the next round'],
+  'Rooms whose deleted texts are still to be taken out of MongoDB': [
+    'unit/scrubs-mongo.test.ts',
+    'holds so many rooms; further ones are left to the sweep, counted',
+  ],
   'Users watched': ['unit/presence.test.ts', 'beyond the bounds of the node is refused and the one before stays'],
   'Voice channels: questions being judged': ['unit/voice.test.ts', 'answers BUSY when too many ask at once, and takes them again'],
   'Voice channels: people in a community': ['unit/voice.test.ts', 'takes no more people into a community than its bound'],
