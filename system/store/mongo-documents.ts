@@ -21,6 +21,15 @@ export interface RevocationDocument {
   atMs?: number;
   endsAtMs?: number;
   added: number;
+  /** Of the counter: what stands at the place it is at, or is to. */
+  last?: PlacedRevocation;
+}
+
+export interface PlacedRevocation {
+  of: Revoked;
+  atMs: number;
+  endsAtMs: number;
+  added: number;
 }
 
 /** A move into this database that has not ended. */

@@ -22,13 +22,14 @@ interface IndexRow {
 const { entries, revocations } = collectionNames;
 /** Of the few documents whose text is to go (`delete-marks-mongo.ts`). */
 export const deleteMarksIndex = 'room_delete_at';
+export const revocationsIndex = 'added';
 export const indexRows: readonly IndexRow[] = [
   { collection: entries, name: 'room_seq', key: { room: 1, seq: 1 }, unique: true },
   { collection: entries, name: 'room_messages', key: { room: 1, m: 1 }, where: 'm' },
   { collection: entries, name: 'room_controls', key: { room: 1, c: 1 }, where: 'c' },
   { collection: entries, name: 'room_target', key: { room: 1, target: 1, seq: 1 }, where: 'target' },
   { collection: entries, name: deleteMarksIndex, key: { room: 1, deleteAt: 1 }, where: 'deleteAt' },
-  { collection: revocations, name: 'added', key: { added: 1 } },
+  { collection: revocations, name: revocationsIndex, key: { added: 1 } },
 ];
 
 export async function createIndexes(db: mongo.Db): Promise<void> {

@@ -53,7 +53,7 @@ describe.skipIf(url === '')('a node that dies in a delete (needs PLAYHOUSE_TEST_
     const entries = entriesAfter(emptyHead, said);
     expect(await other.log.append(id, 0, entries)).toEqual({ type: 'appended' });
     const ownUrl = url.replace(/\/(\?|$)/, `/${name}$1`);
-    const child = startStoreProcess(join(folder.dir, `${write}`), [ownUrl, id, '3', '1', `${write}`], 'delete-victim-child');
+    const child = startStoreProcess(join(folder.dir, `${write}`), [ownUrl, `${write}`, 'delete', id, '3', '1'], 'write-victim-child');
     await waitUntil('the process stands before its write, or is done', () => child.lines().length > 0, 30_000);
     await child.kill();
     const [line = ''] = child.lines();

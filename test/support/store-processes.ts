@@ -7,7 +7,7 @@ import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** What the processes run. */
-export type StoreScript = 'store-writer-child' | 'delete-victim-child';
+export type StoreScript = 'store-writer-child' | 'write-victim-child';
 
 export interface StoreProcess {
   readonly child: ChildProcess;
