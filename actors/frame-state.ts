@@ -9,7 +9,7 @@ import type { Entry } from '../system/store/entry.ts';
 /** Bytes of one frame or answer, an entry's text taken for three bytes a character; a longer range goes in several. */
 const frameBytesMax = 320 * 1024;
 /** The same for one who is behind: when nothing waits for a connection one frame passes whatever its size, and is then held for it alone. */
-export const catchUpFrameBytesMax = 48 * 1024;
+export const catchUpFrameBytesMax = 36 * 1024;
 /** Of an entry beside its text. */
 const entryBytes = 150;
 

@@ -160,7 +160,11 @@ export class RoomClients {
 
   /** What was gathered for the attached goes out. */
   deliver(inputs: RoomInput[]): void {
+    if (!this.readers.hasGathered) return;
+    const { clock, pace } = this.deps;
+    const startMs = clock.nowMs();
     const { entries, refused } = this.readers.deliver();
+    pace.gave(clock.nowMs() - startMs);
     inputs.push(...refused);
     this.typing.delivered(entries);
   }

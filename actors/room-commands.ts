@@ -63,6 +63,14 @@ export interface RoomIdle {
   readonly accepted: number;
 }
 
+/** Of a busy node. */
+export interface RoomPace {
+  /** How long to gather commands before they are appended; 0: no longer than the turn. */
+  gatherMs(): number;
+  /** So long was spent on giving frames to readers. */
+  gave(ms: number): void;
+}
+
 export interface RoomDeps {
   readonly log: RoomLog;
   readonly userRooms: UserRooms;
@@ -72,8 +80,7 @@ export interface RoomDeps {
   readonly clock: Clock;
   readonly settings: RoomSettings;
   readonly roomIdleMs: number;
-  /** How long to gather commands before they are appended; 0: no longer than the turn. */
-  readonly gatherMs: () => number;
+  readonly pace: RoomPace;
   readonly tally: RoomTally;
   readonly notices: RoomNotices;
   readonly owner: ActorRef<RoomIdle>;

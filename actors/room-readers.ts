@@ -53,6 +53,11 @@ export class RoomReaders {
     return this.readers.size;
   }
 
+  /** Something is to be delivered. */
+  get hasGathered(): boolean {
+    return this.gathered.length > 0;
+  }
+
   // ---- coming and going ----
 
   add(id: ReaderId, user: UserId, { sink, session, opening }: Pick<Reader, 'sink' | 'session' | 'opening'>, since: number): void {
@@ -131,7 +136,6 @@ export class RoomReaders {
   deliver(): { readonly entries: readonly Entry[]; readonly refused: readonly Refused[] } {
     const entries = this.gathered;
     const refused: Refused[] = [];
-    if (entries.length === 0) return { entries, refused };
     this.gathered = [];
     for (const part of framesOf(entries)) {
       const frame = this.encoder.entries(this.room, part);

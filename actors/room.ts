@@ -191,7 +191,7 @@ class RoomActor {
     const taken = writes.take(this.deps.settings.batchEntriesMax);
     if (taken.length === 0) return;
     inputs.push(...taken);
-    const gatherMs = this.deps.gatherMs();
+    const gatherMs = this.deps.pace.gatherMs();
     if (gatherMs >= 1 && writes.hold()) this.pipes.gather(gatherMs, ctx);
   }
 

@@ -34,7 +34,7 @@ export const limitSettings = {
       'Most bytes of files one user may leave on this node within 24 hours; several nodes count each for itself. Above: RATE_LIMITED.',
   }),
   outboxBytesMax: integer({
-    default: 49_152,
+    default: 36_864,
     unit: 'bytes',
     min: 4_096,
     max: 1_000_000_000,

@@ -1,40 +1,42 @@
 /**
- * LoopLoad: how busy this process's event loop is, and how long rooms should gather commands before they append them.
+ * LoopLoad: how busy this process's event loop is, sampled, and how long its rooms gather for it (`gather-state`).
  *
- * Guarantees: 0 while the loop has time to spare, so that a quiet node adds no delay; under load, appends and deliveries become
- * fewer and larger, which is what makes a busy node cheaper per entry (a write costs the same for one entry as for twenty).
- * Does not: promise a latency; the interval is an upper bound of what this adds.
+ * Under load, appends and deliveries become fewer and larger, which is what makes a busy node cheaper per entry: a write costs the same for one
+ * entry as for twenty. Does not: promise a latency; the interval is an upper bound of what this adds.
  */
 import { performance } from 'node:perf_hooks';
 import type { Clock } from './clock.ts';
+import { GatherState } from './gather-state.ts';
 
 const sampleMs = 50;
-/** Busy share of the loop from which on commands are gathered, and the share at which they are gathered the longest. */
-const busyFrom = 0.65;
-const busyFull = 0.85;
-/** Longest gathering. Measured with 10 rooms of 100 readers on one core: shorter gives up throughput, longer leaves p99 too little below 100 ms. */
-const gatherMaxMs = 45;
 
 export class LoopLoad {
-  private share = 0;
+  private readonly state = new GatherState();
   private last = performance.eventLoopUtilization();
+  private givenMs = 0;
+  private sampledAtMs: number;
   private cancel: () => void = () => {};
   private readonly clock: Clock;
 
   constructor(clock: Clock) {
     this.clock = clock;
-    this.sample();
+    this.sampledAtMs = clock.nowMs();
+    this.wait();
   }
 
   /** Busy share of the loop, smoothed. */
   get busyShare(): number {
-    return this.share;
+    return this.state.busyShare;
   }
 
   /** Milliseconds between two appends of one room. */
   gatherMs(): number {
-    const over = (this.share - busyFrom) / (busyFull - busyFrom);
-    return gatherMaxMs * Math.min(1, Math.max(0, over));
+    return this.state.gatherMs;
+  }
+
+  /** A room has spent so long on giving frames to its readers. */
+  gave(ms: number): void {
+    this.givenMs += ms;
   }
 
   stop(): void {
@@ -42,11 +44,17 @@ export class LoopLoad {
   }
 
   private sample(): void {
+    const nowMs = this.clock.nowMs();
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, this.last);
+    this.state.sample(utilization, Math.min(1, this.givenMs / Math.max(1, nowMs - this.sampledAtMs)));
     this.last = now;
-    // Smoothed: one long turn is not a load.
-    this.share = 0.7 * this.share + 0.3 * utilization;
+    this.sampledAtMs = nowMs;
+    this.givenMs = 0;
+    this.wait();
+  }
+
+  private wait(): void {
     this.cancel = this.clock.after(sampleMs, () => this.sample());
   }
 }

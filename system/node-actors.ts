@@ -98,7 +98,7 @@ export function startActors(
       settings,
       roomIdleMs: config.roomIdleMs,
       roomsActiveMax: config.roomsActiveMax,
-      gatherMs: () => load.gatherMs(),
+      pace: load,
       tally,
       ...(forwards && { forwards }),
     },

@@ -36,7 +36,7 @@ export async function runActors(store: RoomStore, request: DriveRequest, sharedL
     clock: systemClock,
     settings: { ...roomSettings, sharedLog },
     roomIdleMs: 60_000,
-    gatherMs: () => 0,
+    pace: { gatherMs: () => 0, gave: () => {} },
     tally: new RoomTally(),
     notices: { read: () => {}, membership: () => {}, appended: () => {} },
     roomsActiveMax: 10_000,

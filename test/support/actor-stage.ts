@@ -192,7 +192,7 @@ export function startStage(options: StageOptions = {}): Stage {
       settings: { ...testRoomSettings, ...options.settings },
       roomIdleMs: options.roomIdleMs ?? 60_000,
       roomsActiveMax: options.roomsActiveMax ?? 1_000,
-      gatherMs: options.gatherMs ?? (() => 0),
+      pace: { gatherMs: options.gatherMs ?? (() => 0), gave: () => {} },
       tally: options.tally ?? new RoomTally(),
       ...(options.forwards && { forwards: options.forwards }),
     },

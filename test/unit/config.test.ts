@@ -33,7 +33,7 @@ describe('the defaults', () => {
       fileBytesMax: 10_485_760,
       uploadTimeoutMs: 120_000,
       uploadBytesPerDayMax: 1_073_741_824,
-      outboxBytesMax: 49_152,
+      outboxBytesMax: 36_864,
       outboxFramesMax: 512,
       slowConsumerMs: 30_000,
       resumeEntriesMax: 10_000,
