@@ -129,6 +129,37 @@ describe.skipIf(url === '')('the MongoDB store (needs PLAYHOUSE_TEST_MONGO_URL: 
       expect(found.inStore).toEqual(isIn ? found.entries : []);
     });
 
+    const deletes: readonly [string, object, string, isIn: boolean][] = [
+      ['a delete whose mark fails is unknown, and nothing of it is in', { failCommands: ['update'], errorCode: 8_000 }, 'unknown', false],
+      ['a delete that fails after its mark is unknown, and hides nothing', { errorCode: 8_000 }, 'unknown', false],
+      [
+        'a delete whose write concern is not met is unknown, though it is in and hides',
+        { writeConcernError: { code: 64, errmsg: 'x' } },
+        'unknown',
+        true,
+      ],
+    ];
+    it.each(deletes)('%s', { timeout: 30_000 }, async (_name, data, type, isIn) => {
+      const store = await faulty.open();
+      try {
+        const id = freshRoom();
+        const entries = entriesAfter(emptyHead, [{ text: 'said' }, { kind: 'delete', target: 1 }, { kind: 'delete', target: 1 }]);
+        await store.log.append(id, 0, entries.slice(0, 1));
+        await failPoint({ times: 1 }, data);
+        expect(await store.log.append(id, 1, entries.slice(1, 2))).toMatchObject({ type });
+        await failPoint('off');
+        if (isIn) await waitUntil('the delete is committed', async () => (await store.log.heads([id]))[0]?.seq === 2);
+        expect((await store.log.at([{ room: id, seq: 1 }]))[0]?.text).toBe(isIn ? undefined : 'said');
+        // Tried again at the number that is free now, it hides in any case.
+        const again = (isIn ? entries[2] : entries[1]) as Entry;
+        expect(await store.log.append(id, again.seq - 1, [again])).toEqual({ type: 'appended' });
+        expect((await store.log.at([{ room: id, seq: 1 }]))[0]).not.toHaveProperty('text');
+      } finally {
+        await failPoint('off');
+        await store.close();
+      }
+    });
+
     it('tells rooms that shared a call apart: one lost its number, the others are in', async () => {
       const store = await stores.open();
       const other = (await stores.reopen?.(store)) as RoomStore;

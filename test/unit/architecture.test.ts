@@ -143,6 +143,11 @@ const words: readonly { readonly what: string; readonly pattern: RegExp; readonl
   },
   { what: 'chance', pattern: /\bMath\.random\b/g, only: ['system/ids.ts'] },
   { what: 'the environment', pattern: /\bprocess\.env\b/g, only: ['config/load.ts', 'system/main.ts'] },
+  {
+    what: 'an entry of MongoDB before what was deleted is taken out of it',
+    pattern: /\bdecodeRow\b/g,
+    only: ['system/store/entry-mongo.ts', 'system/store/delete-marks-mongo.ts'],
+  },
   { what: 'the console', pattern: /\bconsole\b/g, only: ['system/logger.ts', 'system/main.ts'] },
 ];
 const free = ['gateway/client/**'];
