@@ -7,7 +7,8 @@
  *
  * The fence: a forward names the last control entry its node knew. It is stored only while that is the last one here too. So a command
  * that its own node has refused since (somebody was removed) can never be stored by a copy that comes late: the entry that made
- * the refusal right is a control entry, or a deletion, which stays.
+ * the refusal right is a control entry, or a deletion, which stays. It does not keep the order of a sender: what this node has read of a
+ * target may be older than what the other one has, and then one command is handed back and the next could be stored.
  */
 import type {
   AnsweredOutcome,

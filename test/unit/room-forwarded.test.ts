@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { UserId } from '../../system/ids.ts';
-import { appended, bob, entry, find, kick, loser, outcomes, Room, say, stored } from '../support/forward-room.ts';
+import { appended, bob, doing, entry, find, forwarded, kick, loser, outcomes, Room, say, stored } from '../support/forward-room.ts';
 
 describe('commands of another node', () => {
   it('are appended here, even where this node forwards its own, and answered when all are decided', () => {
@@ -69,6 +69,31 @@ describe('commands of another node', () => {
     expect(appended(taken)).toEqual([['x']]);
     const done = room.feed({ type: 'appendDone', outcome: 'appended' });
     expect(find(done, 'forwardAnswer')).toMatchObject([{ results: [{ seq: 2 }, undefined, undefined] }]);
+  });
+
+  /** The fence does not see to it, for no control entry is concerned: what this node read of a number is older than what the other one did. */
+  it('stay in order when only the node they come from knows what the first of them replies to', () => {
+    const reply = doing('i', { type: 'send', text: 'i', replyTo: 3 });
+    const log = [entry(2, 'hello', 'other'), entry(3, 'question', 'third', bob)];
+    const winner = new Room({ writer: 'other' });
+    winner.send(1, say('hello'));
+    winner.feed({ type: 'appendDone', outcome: 'appended' });
+    winner.send(2, doing('guess', { type: 'send', text: 'guess', replyTo: 3 }, bob));
+    winner.feed({ type: 'factsRead', facts: [{ target: 3, fact: 'absent' }] });
+    const guessed = winner.feed({ type: 'resolved', entries: [], found: [] });
+    expect(outcomes(guessed)).toMatchObject({ 2: { code: 'NOT_FOUND' } });
+    // Now a third node writes 3. Neither has heard of it; the loser reads it because somebody replies to it.
+    const origin = loser();
+    origin.send(1, reply);
+    origin.send(2, say('j'));
+    const known = origin.feed({ type: 'factsRead', facts: [{ target: 3, fact: { by: bob, deleted: false } }] });
+    expect(forwarded(known)).toEqual([['i', 'j']]);
+    const told = winner.receives(5, reply, say('j'));
+    expect(find(told, 'append'), 'the first cannot be judged here, and so the second is not stored before it').toEqual([]);
+    expect(find(told, 'forwardAnswer')).toMatchObject([{ results: [undefined, undefined] }]);
+    origin.answered(1, undefined, undefined);
+    const looked = origin.feed({ type: 'resolved', entries: log, found: [] });
+    expect(appended(looked)).toEqual([['i', 'j']]);
   });
 
   it('beyond the bound of a sender, or of the room, are handed back', () => {
