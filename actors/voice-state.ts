@@ -8,6 +8,7 @@
 import type { SessionId, UserId } from '../system/ids.ts';
 import type { VoiceRow } from '../system/state/state-link.ts';
 import type { Departure } from './user-state.ts';
+import { type VoiceExit, VoiceExits } from './voice-exits-state.ts';
 
 export interface VoiceChannel {
   readonly community: string;
@@ -45,6 +46,9 @@ export class VoiceState {
   private readonly hereOf = new Map<string, Set<UserId>>();
   /** Left a moment ago, each until then; the oldest first. */
   private readonly left = new Map<UserId, VoiceChannel & { readonly untilMs: number }>();
+  private readonly exits = new VoiceExits();
+  /** Communities that are rooms without one, by their names. */
+  private readonly rooms = new Set<string>();
   private readonly known = new Map<string, VoiceRow>();
   private readonly watchers = new Map<string, Set<SessionId>>();
   private readonly watching = new Map<SessionId, Set<string>>();
@@ -83,21 +87,37 @@ export class VoiceState {
     return undefined;
   }
 
-  /** Those whose time is over are gone. */
+  /** Those whose time is over are gone; whether from the community, `exited` says later. */
   expire(nowMs: number): readonly (VoiceChannel & { readonly user: UserId })[] {
     const gone: (VoiceChannel & { readonly user: UserId })[] = [];
     for (const [user, { community, channel, endsMs }] of this.stays) {
       if (endsMs === undefined || endsMs > nowMs) continue;
       this.remove(user, nowMs);
       gone.push({ user, community, channel });
+      this.exits.add({ user, community, channel }, nowMs);
     }
     for (const [user, { untilMs }] of this.left) if (untilMs <= nowMs) this.left.delete(user);
     return gone;
   }
 
+  /** Those of the gone who have not come back by then, here or on another node, each once; and the communities of all whose time it was. */
+  exited(nowMs: number): { readonly gone: readonly VoiceExit[]; readonly communities: ReadonlySet<string> } {
+    const due = this.exits.takeDue(nowMs);
+    return {
+      gone: due.filter(({ user, community }) => !this.isIn(user, community)),
+      communities: new Set(due.map(({ community }) => community)),
+    };
+  }
+
+  private isIn(user: UserId, community: string): boolean {
+    if (this.stays.get(user)?.community === community) return true;
+    for (const users of this.known.get(community)?.channels.values() ?? []) if (users.includes(user)) return true;
+    return false;
+  }
+
   /** Something ends by itself. */
   get isWaiting(): boolean {
-    if (this.left.size > 0) return true;
+    if (this.left.size > 0 || !this.exits.isEmpty) return true;
     for (const { endsMs } of this.stays.values()) if (endsMs !== undefined) return true;
     return false;
   }
@@ -113,6 +133,16 @@ export class VoiceState {
     this.left.delete(user);
     this.left.set(user, { community, channel, untilMs: nowMs + lateMs });
     return { community, channel };
+  }
+
+  // ---- what a community is ----
+
+  isKnownAsRoom(community: string): boolean {
+    return this.rooms.has(community);
+  }
+
+  knowAsRoom(community: string): void {
+    this.rooms.add(community);
   }
 
   // ---- people elsewhere ----
@@ -177,13 +207,14 @@ export class VoiceState {
     return this.watchers.get(community) ?? [];
   }
 
-  /** Somebody hears of it, or is in it from here: the state server is to tell of it. */
+  /** Somebody hears of it, is in it from here, or was a moment ago: the state server is to tell of it. */
   isWanted(community: string): boolean {
-    return this.watchers.has(community) || this.hereOf.has(community);
+    return this.watchers.has(community) || this.hereOf.has(community) || this.exits.has(community);
   }
 
   forget(community: string): void {
     this.known.delete(community);
+    this.rooms.delete(community);
   }
 
   get watched(): number {

@@ -14,8 +14,10 @@ import { type StateLink, voicePlace } from '../system/state/state-link.ts';
 import type { Entry } from '../system/store/entry.ts';
 import type { StateEvent } from '../system/wire/wire.ts';
 import type { Answer } from './client-command.ts';
-import type { ClientSink, Frame, FrameEncoder } from './client-sink.ts';
+import type { Frame, FrameEncoder } from './client-sink.ts';
 import type { Departure } from './user-state.ts';
+import { VoiceAnswers } from './voice-answers.ts';
+import { VoiceAudience, type VoiceSession } from './voice-audience.ts';
 import { type VoiceRightsDeps, voiceRight } from './voice-rights.ts';
 import { type VoiceAsk, type VoiceChannel, VoiceState, type VoiceView } from './voice-state.ts';
 
@@ -34,13 +36,6 @@ type VoiceMessage =
   | { readonly type: 'voice.ask'; readonly asked: Asked }
   | { readonly type: 'voice.rejudge'; readonly users: ReadonlySet<UserId> }
   | { readonly type: 'voice.due' };
-
-/** A session's end of it. */
-export interface VoiceSession {
-  readonly id: SessionId;
-  readonly user: UserId;
-  readonly sink: Pick<ClientSink, 'sendMinor'>;
-}
 
 export interface Voice {
   ask(session: VoiceSession, ask: VoiceAsk, replyTo: ActorRef<Answer>): void;
@@ -65,12 +60,8 @@ export interface VoiceDeps extends VoiceRightsDeps {
 
 /** Between two events of one community. */
 export const voicePaceMs = 150;
-/** An answer waits so long for what the state server knows. */
-const answerMs = 300;
 /** Rights being looked up at once. More: BUSY. */
 export const voiceRightsMax = 64;
-/** Answers that wait for the state server. More: answered with what is known. */
-const waitingMax = 1_000;
 /** People in all voice channels of a community. More: BUSY. It bounds the event, too. */
 export const voiceUsersMax = 1_000;
 
@@ -81,12 +72,6 @@ interface Asked {
   /** Of the session's last question. */
   readonly serial: number;
 }
-interface Waiting {
-  readonly community: string;
-  readonly replyTo: ActorRef<Answer>;
-  readonly untilMs: number;
-}
-
 const noRight = refuse('NOT_FOUND', 'no such community');
 
 // ---- behaviour ----
@@ -95,32 +80,32 @@ class VoiceActor implements Voice {
   readonly ref: ActorRef<VoiceMessage>;
   private readonly deps: VoiceDeps;
   private readonly state = new VoiceState();
-  /** Sessions that hear of a community. */
-  private readonly sessions = new Map<SessionId, VoiceSession>();
+  private readonly audience: VoiceAudience;
+  private readonly answers: VoiceAnswers;
   /** The last question of each session that is being judged. */
   private readonly asking = new Map<SessionId, number>();
-  private readonly due = new Set<string>();
-  private readonly owed = new Map<SessionId, Set<string>>();
-  private readonly rooms = new Set<string>();
-  private waiting: Waiting[] = [];
   private judging = 0;
   private serial = 0;
   private isTicking = false;
 
   constructor(parent: ActorRef<never>, deps: VoiceDeps) {
     this.deps = deps;
-    const behaviour = { kind: 'voice', start: this.start, receive: this.receive };
+    const viewOf = (community: string): VoiceView => this.state.view(community, deps.clock.nowMs());
+    const frameOf = (community: string): Frame => deps.encoder.voice(viewOf(community));
+    this.answers = new VoiceAnswers(viewOf);
+    this.audience = new VoiceAudience({ state: this.state, link: deps.link.voice, frameOf });
+    const behaviour = { kind: 'voice', start: this.start, receive: this.receive, stopped: this.stopped };
     this.ref = spawn<VoiceActor, VoiceMessage>(parent, behaviour, { name: 'voice', mailboxMax: voiceMailboxMax, restarts: voiceRestarts });
     deps.link.voice.listen({
       onVoice: (row) => {
         if (!this.state.isWanted(row.community)) return;
         this.state.hear(row);
-        this.answerWaiting((each) => each.community === row.community);
+        this.answers.known(row.community);
         this.changed(row.community);
       },
       onUnknown: () => {
         const communities = this.state.unknown();
-        this.answerWaiting(() => true);
+        this.answers.unknown();
         for (const community of communities) this.changed(community);
       },
     });
@@ -131,6 +116,11 @@ class VoiceActor implements Voice {
     this.isTicking = false;
     this.tick(ctx);
     return this;
+  };
+
+  /** Nobody will say any more who has come back elsewhere. */
+  private readonly stopped = (_state: unknown, reason: 'stopped' | 'crashed'): void => {
+    if (reason === 'stopped') this.exitLost(Number.POSITIVE_INFINITY);
   };
 
   private readonly receive = (state: VoiceActor, msg: VoiceMessage, ctx: Ctx<VoiceMessage>): VoiceActor => {
@@ -163,7 +153,7 @@ class VoiceActor implements Voice {
     if (ask.type === 'voice.leave') {
       this.asking.delete(session.id);
       const left = this.leave(session.user);
-      return this.answer(replyTo, left?.community);
+      return this.answers.give(replyTo, left?.community);
     }
     if (ask.type === 'voice.enter') this.asking.set(session.id, this.serial);
     if (tell(this.ref, { type: 'voice.ask', asked }) === 'accepted') return;
@@ -172,25 +162,20 @@ class VoiceActor implements Voice {
   }
 
   sinkReady(id: SessionId): void {
-    const owed = this.owed.get(id);
-    const session = this.sessions.get(id);
-    this.owed.delete(id);
-    if (session) for (const community of owed ?? []) this.show(session, community, this.frameOf(community));
+    this.audience.sinkReady(id);
   }
 
   ended(id: SessionId, user: UserId, how: Departure): void {
     this.asking.delete(id);
-    for (const community of this.state.watchedBy(id)) this.unwatch(id, community);
-    this.sessions.delete(id);
-    this.owed.delete(id);
+    this.audience.ended(id);
     const left = this.state.ended(user, id, how, this.deps.clock.nowMs());
-    if (left) this.gone(user, left);
+    if (left) this.left(user, left);
     else if (this.state.isWaiting) this.nudge();
   }
 
   onMembership(entries: readonly Entry[]): void {
     const users = new Set(entries.flatMap(({ member }) => (member?.change === 'kicked' || member?.change === 'left' ? [member.user] : [])));
-    if (users.size > 0 && (this.state.here > 0 || this.sessions.size > 0)) tell(this.ref, { type: 'voice.rejudge', users });
+    if (users.size > 0 && (this.state.here > 0 || this.audience.size > 0)) tell(this.ref, { type: 'voice.rejudge', users });
   }
 
   counts(): { users: number; communities: number } {
@@ -223,7 +208,7 @@ class VoiceActor implements Voice {
     if (right === 'unknown') return void tell(replyTo, { ok: false, refusal: refuse('STORE_UNAVAILABLE', 'try again', 1_000) });
     if (right === undefined) return void tell(replyTo, { ok: false, refusal: noRight });
     const { community } = ask as { readonly community: string };
-    if (right === 'room') this.rooms.add(community);
+    if (right === 'room') this.state.knowAsRoom(community);
     if (ask.type === 'voice.enter') {
       if (!isLast) return void tell(replyTo, { ok: false, refusal: refuse('BUSY', 'you left, or entered another channel, meanwhile') });
       if (!this.hasRoom(session.user, community)) {
@@ -236,12 +221,11 @@ class VoiceActor implements Voice {
     } else {
       this.deps.publish({ type: 'before-enter', userId: session.user, communityId: community });
     }
-    if (!this.watch(session, community))
+    if (!this.audience.add(session, community))
       return void tell(replyTo, { ok: false, refusal: refuse('BUSY', 'too many communities are watched here', 1_000) });
-    const mustWait = this.deps.link.voice.isLive && !this.state.isKnown(community) && this.waiting.length < waitingMax;
-    if (!mustWait) return this.answer(replyTo, community);
-    this.waiting.push({ community, replyTo, untilMs: ctx.nowMs() + answerMs });
-    this.tick(ctx);
+    const mustWait = this.deps.link.voice.isLive && !this.state.isKnown(community);
+    if (mustWait && this.answers.giveLater(replyTo, community, ctx.nowMs())) this.tick(ctx);
+    else this.answers.give(replyTo, community);
   }
 
   private hasRoom(user: UserId, community: string): boolean {
@@ -258,13 +242,11 @@ class VoiceActor implements Voice {
         (right) => ({ type: 'voice.rejudged', session, user, community, right }),
         () => ({ type: 'voice.rejudged', session, user, community, right: 'unknown' }),
       );
-    for (const { id, user } of this.sessions.values()) {
-      if (users.has(user)) for (const community of this.state.watchedBy(id)) look(id, user, community);
-    }
+    for (const [{ id, user }, community] of this.audience.hearing(users)) look(id, user, community);
   }
 
   private expel(session: SessionId, user: UserId, community: string): void {
-    this.unwatch(session, community);
+    this.audience.remove(session, community);
     if (this.state.whereIs(user)?.community === community) this.leave(user);
   }
 
@@ -283,49 +265,36 @@ class VoiceActor implements Voice {
 
   private leave(user: UserId): VoiceChannel | undefined {
     const left = this.state.leave(user, this.deps.clock.nowMs());
-    if (left) this.gone(user, left);
+    if (left) this.left(user, left);
     return left;
   }
 
-  private gone(user: UserId, left: VoiceChannel): void {
-    this.deps.link.remove(voiceSession(user));
+  /** By their own word, or because they may be there no longer. */
+  private left(user: UserId, left: VoiceChannel): void {
     this.exit(user, left);
-    this.changed(left.community);
-    this.release(left.community);
+    this.gone(user, left);
+  }
+
+  private gone(user: UserId, { community }: VoiceChannel): void {
+    this.deps.link.remove(voiceSession(user));
+    this.changed(community);
+    this.audience.release(community);
   }
 
   private exit(user: UserId, { community, channel }: VoiceChannel): void {
-    const type = this.rooms.has(community) ? 'exit-room' : 'exit-community';
+    const type = this.state.isKnownAsRoom(community) ? 'exit-room' : 'exit-community';
     this.deps.publish({ type, userId: user, communityId: community, channelId: channel });
   }
 
-  // ---- who hears ----
-
-  private watch(session: VoiceSession, community: string): boolean {
-    if (!this.deps.link.voice.watch(community)) return false;
-    this.sessions.set(session.id, session);
-    const before = this.state.watchedBy(session.id);
-    this.state.watch(session.id, community);
-    for (const other of before) if (!this.state.watchedBy(session.id).includes(other)) this.release(other);
-    return true;
-  }
-
-  private unwatch(session: SessionId, community: string): void {
-    this.state.unwatch(session, community);
-    this.owed.get(session)?.delete(community);
-    if (this.state.watchedBy(session).length === 0) this.sessions.delete(session);
-    this.release(community);
-  }
-
-  private release(community: string): void {
-    if (this.state.isWanted(community)) return;
-    this.deps.link.voice.unwatch(community);
-    this.state.forget(community);
-    this.rooms.delete(community);
+  /** Of those who were lost, who is in the community from nowhere else by now. */
+  private exitLost(nowMs: number): void {
+    const exits = this.state.exited(nowMs);
+    for (const { user, ...left } of exits.gone) this.exit(user, left);
+    for (const community of exits.communities) this.audience.release(community);
   }
 
   private changed(community: string): void {
-    this.due.add(community);
+    this.audience.changed(community);
     this.nudge();
   }
 
@@ -338,45 +307,17 @@ class VoiceActor implements Voice {
   private flush(ctx: Ctx<VoiceMessage>): void {
     const nowMs = ctx.nowMs();
     for (const { user, ...left } of this.state.expire(nowMs)) this.gone(user, left);
-    this.answerWaiting(({ untilMs }) => untilMs <= nowMs);
-    const due = [...this.due];
-    this.due.clear();
-    for (const community of due) {
-      const frame = this.frameOf(community);
-      for (const id of this.state.watchersOf(community)) {
-        const session = this.sessions.get(id);
-        if (session) this.show(session, community, frame);
-      }
-    }
+    this.exitLost(nowMs);
+    this.answers.expire(nowMs);
+    const hasTold = this.audience.tell();
     // What comes within the pace is told at its end. Nothing waits: the next change is told at once.
-    if (due.length > 0 || this.waiting.length > 0 || this.state.isWaiting) this.tick(ctx);
+    if (hasTold || this.answers.isWaiting || this.state.isWaiting) this.tick(ctx);
   }
 
   private tick(ctx: Ctx<VoiceMessage>): void {
     if (this.isTicking) return;
     this.isTicking = true;
     ctx.after(voicePaceMs, { type: 'voice.due' });
-  }
-
-  private show({ id, sink }: VoiceSession, community: string, frame: Frame): void {
-    if (sink.sendMinor(frame)) return;
-    this.owed.set(id, (this.owed.get(id) ?? new Set()).add(community));
-  }
-
-  private frameOf(community: string): Frame {
-    return this.deps.encoder.voice(this.state.view(community, this.deps.clock.nowMs()));
-  }
-
-  private answerWaiting(isDue: (waiting: Waiting) => boolean): void {
-    const due = this.waiting.filter(isDue);
-    if (due.length === 0) return;
-    this.waiting = this.waiting.filter((each) => !due.includes(each));
-    for (const { replyTo, community } of due) this.answer(replyTo, community);
-  }
-
-  private answer(replyTo: ActorRef<Answer>, community: string | undefined): void {
-    const view: VoiceView | undefined = community === undefined ? undefined : this.state.view(community, this.deps.clock.nowMs());
-    tell(replyTo, { ok: true, result: view ? { type: 'voice', view } : { type: 'done' } });
   }
 }
 

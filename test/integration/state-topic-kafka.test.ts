@@ -2,6 +2,7 @@
  * Who came and who went, as other services read it from state-topic of a real Kafka: each once, with the rooms a real MongoDB knows.
  * Nodes and state server are processes. Needs PLAYHOUSE_TEST_KAFKA_BROKERS and PLAYHOUSE_TEST_MONGO_URL.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../system/clock.ts';
 import { newId } from '../../system/ids.ts';
@@ -27,6 +28,19 @@ describe.skipIf(brokers === '' || mongoUrl === '')('on state-topic (real Kafka a
     waitUntil(
       `${user}: ${types.join(', ')}`,
       () => of(user).length >= types.length && types.every((type, i) => of(user)[i]?.type === type),
+      15_000,
+      () => JSON.stringify(heard) + (stage?.dump() ?? ''),
+    );
+
+  /** Of voice channels, these and no others: presence is told by somebody else, and so sooner or later. */
+  const hearsOf = (user: string, ...types: StateEvent['type'][]): Promise<void> =>
+    waitUntil(
+      `${user} in voice channels: ${types.join(', ')}`,
+      () =>
+        isDeepStrictEqual(
+          of(user).flatMap(({ type, channelId }) => (channelId === undefined ? [] : [type])),
+          types,
+        ),
       15_000,
       () => JSON.stringify(heard) + (stage?.dump() ?? ''),
     );
@@ -92,6 +106,7 @@ describe.skipIf(brokers === '' || mongoUrl === '')('on state-topic (real Kafka a
     const [ada, bob, eve] = [await stage.connect(one, 'ada'), await stage.connect(two, 'bob'), await stage.connect(two, 'eve')];
     await ask(ada, 'room:create', { kind: 'group', id: 'friends', members: ['bob', 'eve'] });
     await ask(ada, 'room:create', { kind: 'channel', id: '31', community: '3', members: ['bob', 'eve'] });
+    for (const user of ['ada', 'bob', 'eve']) await hears(user, 'connect');
     await ask(bob, 'voice:enter', { community: '3', channel: 'x' });
     await ask(eve, 'voice:enter', { community: 'friends', channel: 'call' });
     await ask(ada, 'voice:enter', { community: '3', channel: 'x' });
@@ -107,11 +122,28 @@ describe.skipIf(brokers === '' || mongoUrl === '')('on state-topic (real Kafka a
     expect(heard).toHaveLength(12);
   }, 90_000);
 
+  it('whoever loses one node and goes on in the voice channel by another has not left it', async () => {
+    stage = await PresenceStage.start(['one', 'two'], env);
+    const [one, two] = stage.nodes as [StagedNode, StagedNode];
+    const [ada, bob] = [await stage.connect(one, 'ada'), await stage.connect(one, 'bob')];
+    await ask(ada, 'room:create', { kind: 'channel', id: '31', community: '3', members: ['bob'] });
+    for (const socket of [bob, ada]) await ask(socket, 'voice:enter', { community: '3', channel: 'x' });
+    const again = await stage.connect(two, 'bob');
+    bob.io.engine.close();
+    await ask(again, 'voice:enter', { community: '3', channel: 'x' });
+    // She is lost after him and does not come back: when she is out, his time was over, too.
+    ada.io.engine.close();
+    await hearsOf('ada', 'enter', 'exit-community');
+    await ask(again, 'voice:leave', {});
+    await hearsOf('bob', 'enter', 'enter', 'exit-community');
+  }, 90_000);
+
   it('a node with a state server of its own tells it too, to the last when it stops in order', async () => {
     stage = await PresenceStage.start([], env);
     const alone = await stage.startNode('alone', { CHAT_STATE_SERVER: '' });
     const socket = await stage.connect(alone, 'eve');
     await ask(socket, 'room:create', { kind: 'group', id: 'attic', members: [] });
+    await hears('eve', 'connect');
     await ask(socket, 'voice:enter', { community: 'attic', channel: 'call' });
     await hears('eve', 'connect', 'enter');
     expect(await alone.process.kill('SIGTERM')).toBe(0);

@@ -72,7 +72,7 @@ const table: readonly Row[] = [
     from: [
       'system/state/@(link|older|state)-*state.ts',
       'system/state/@(link|older)-*.ts',
-      'system/state/state-@(lines|rows|lives|voice|watches|sessions|transition-queue|keep).ts',
+      'system/state/state-@(answers|lines|rows|lives|voice|voice-moves|watches|sessions|transition-queue|keep).ts',
     ],
     mayImport: ['system/state/**'],
     types: ['system/ids.ts'],

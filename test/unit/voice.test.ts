@@ -4,6 +4,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Answer, ClientCommand } from '../../actors/client-command.ts';
 import { voiceRightsMax, voiceUsersMax } from '../../actors/voice.ts';
+import { voiceExitMs } from '../../actors/voice-exits-state.ts';
+import { voiceLingerMs } from '../../actors/voice-state.ts';
 import { voicePlace } from '../../system/state/state-link.ts';
 import { createMemoryStateHub } from '../../system/state/state-link-memory.ts';
 import type { StateEvent } from '../../system/wire/wire.ts';
@@ -188,6 +190,74 @@ describe('what other services hear', () => {
       step('enter', 'call', 'call'),
       step('exit-room', 'call', 'call'),
     ]);
+  });
+});
+
+describe('of a user whose connection was lost, other services hear', () => {
+  async function lost(meanwhile: (given: Awaited<ReturnType<typeof start>>) => unknown) {
+    const given = await start();
+    const { stage, published } = given;
+    const bob = stage.connect('bob');
+    await bob.ask(enter('x'));
+    await pass(stage);
+    bob.handle.disconnected('lost');
+    await pass(stage);
+    await meanwhile(given);
+    for (let ms = 0; ms < voiceLingerMs; ms += 100) await pass(stage, 100);
+    const early = published.length;
+    for (let ms = 0; ms < voiceExitMs; ms += 100) await pass(stage, 100);
+    return { ...given, early, told: published.slice(1).map(({ type, userId, channelId }) => `${type} ${userId} ${channelId}`) };
+  }
+
+  it('that they went, once, when they have not come back here or elsewhere', async () => {
+    const { told, early, stage, published } = await lost(() => {});
+    expect([told, early]).toEqual([['exit-community bob x'], 1]);
+    for (let ms = 0; ms < 5_000; ms += 100) await pass(stage, 100);
+    expect(published).toHaveLength(2);
+  });
+
+  it.each<[string, (given: Awaited<ReturnType<typeof start>>) => unknown]>([
+    ['in the same channel from another node', ({ elsewhere }) => elsewhere.put(liveSession('v', 'bob', voicePlace('3', 'x')))],
+    ['in another channel from another node', ({ elsewhere }) => elsewhere.put(liveSession('v', 'bob', voicePlace('3', 'y')))],
+  ])('nothing when they are %s by then', async (_where, meanwhile) => {
+    expect((await lost(meanwhile)).told).toEqual([]);
+  });
+
+  it.each([true, false])(
+    'nothing but their coming when they are back here after their time was over (others known: %s)',
+    async (isKnown) => {
+      const { stage, hub, published } = await lost(() => {});
+      if (!isKnown) hub.stop('gone');
+      const before = published.length;
+      const bob = stage.connect('bob');
+      await bob.ask(enter('x'));
+      bob.handle.disconnected('lost');
+      for (let ms = 0; ms < voiceLingerMs + 500; ms += 100) await pass(stage, 100);
+      await stage.connect('bob').ask(enter('x'));
+      for (let ms = 0; ms < 5_000; ms += 100) await pass(stage, 100);
+      expect(published.slice(before).map(({ type }) => type)).toEqual(['enter', 'enter']);
+    },
+  );
+
+  it('that they went, when they are in another community now', async () => {
+    const { told } = await lost(({ elsewhere }) => elsewhere.put(liveSession('v', 'bob', voicePlace('31', 'x'))));
+    expect(told).toEqual(['exit-community bob x']);
+  });
+
+  it('that they went, when nothing is known of other nodes', async () => {
+    expect((await lost(({ hub }) => hub.stop('gone'))).told).toEqual(['exit-community bob x']);
+  });
+
+  it('that they went, at once when the node stops while that is waited for', async () => {
+    const { stage, published } = await start();
+    const bob = stage.connect('bob');
+    await bob.ask(enter('x'));
+    await pass(stage);
+    bob.handle.disconnected('lost');
+    for (let ms = 0; ms < voiceLingerMs + 500; ms += 100) await pass(stage, 100);
+    expect(published).toHaveLength(1);
+    await stage.stop();
+    expect(published.map(({ type }) => type)).toEqual(['enter', 'exit-community']);
   });
 });
 
