@@ -2,30 +2,30 @@
 import { describe, expect, it } from 'vitest';
 import { GatherState, gatherMaxMs } from '../../system/gather-state.ts';
 
-const after = (samples: number, busy: number, giving: number, state = new GatherState()): GatherState => {
+const sampled = (samples: number, busy: number, giving: number, state = new GatherState()): GatherState => {
   for (let sample = 0; sample < samples; sample += 1) state.sample(busy, giving);
   return state;
 };
 
 describe('how long rooms gather', () => {
   it('is no time at all while the loop has time to spare, whatever it does', () => {
-    for (const giving of [0, 0.3, 0.6]) expect(after(50, 0.6, giving).gatherMs).toBe(0);
-    expect(after(1, 1, 0.2).gatherMs, 'one long turn').toBe(0);
+    for (const giving of [0, 0.3, 0.6]) expect(sampled(50, 0.6, giving).gatherMs).toBe(0);
+    expect(sampled(1, 1, 0.2).gatherMs, 'one long turn').toBe(0);
   });
 
   it('grows with the load up to 45 ms, and no further where giving takes a third of it', () => {
-    const somewhat = after(50, 0.75, 0.1).gatherMs;
+    const somewhat = sampled(50, 0.75, 0.1).gatherMs;
     expect(somewhat).toBeGreaterThan(0);
     expect(somewhat).toBeLessThan(45);
-    expect(after(200, 1, 0.34).gatherMs).toBe(45);
+    expect(sampled(200, 1, 0.34).gatherMs).toBe(45);
   });
 
   it('goes on growing where giving alone takes more than that, up to a bound, and comes back', () => {
-    const state = after(5, 1, 0.9);
+    const state = sampled(5, 1, 0.9);
     const afterFive = state.gatherMs;
     expect(afterFive).toBeGreaterThan(45);
-    expect(after(100, 1, 0.9, state).gatherMs).toBe(gatherMaxMs);
-    expect(after(40, 1, 0.1, state).gatherMs).toBe(45);
+    expect(sampled(100, 1, 0.9, state).gatherMs).toBe(gatherMaxMs);
+    expect(sampled(40, 1, 0.1, state).gatherMs).toBe(45);
   });
 
   it('comes to rest where giving takes its third', () => {
