@@ -17,14 +17,17 @@ export interface AppenderDeps {
   readonly logger: Logger;
 }
 
-export async function appendWithMemberships(
+export function appendWithMemberships(deps: AppenderDeps, room: RoomId, after: number, entries: readonly Entry[]): Promise<AppendOutcome> {
+  return entries.some(isControl) ? appendControls(deps, room, after, entries) : deps.log.append(room, after, entries);
+}
+
+async function appendControls(
   { log, userRooms, logger }: AppenderDeps,
   room: RoomId,
   after: number,
   entries: readonly Entry[],
 ): Promise<AppendOutcome> {
   const rows = membershipRows(room, entries);
-  if (rows.length === 0) return log.append(room, after, entries);
   try {
     await userRooms.pend(room, [...new Set(rows.map((row) => row.user))]);
   } catch (cause) {

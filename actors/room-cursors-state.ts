@@ -65,9 +65,11 @@ export class RoomCursors {
     return [...this.readers].filter(([, reader]) => reader.user === user);
   }
 
-  /** When reads that failed are due again. */
-  retryTimes(): number[] {
-    return [...this.moving].flatMap((id) => this.readers.get(id)?.retryMs ?? []);
+  /** When the first read that failed is due again; Infinity: none. */
+  retryAtMs(): number {
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const id of this.moving) dueMs = Math.min(dueMs, this.readers.get(id)?.retryMs ?? dueMs);
+    return dueMs;
   }
 
   /** A member's open: at its own position where that can be replayed, else at the last page. */
@@ -95,6 +97,7 @@ export class RoomCursors {
 
   /** Every reader that moves makes one step. */
   advanceAll(nowMs: number, context: DeliveryContext, out: RoomEffect[]): void {
+    if (this.moving.size === 0) return;
     for (const id of [...this.moving]) this.advance(id, nowMs, context, out);
   }
 

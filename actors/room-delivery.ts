@@ -76,15 +76,14 @@ export class RoomDelivery {
     this.stream.begin(head);
   }
 
-  wakeAtMs(): number | undefined {
-    const times: number[] = [];
+  /** Infinity: nothing waits for time. */
+  dueAtMs(): number {
+    let dueMs = this.cursors.retryAtMs();
     if (this.stream.gapSinceMs !== undefined && !this.isCatchingUp && this.cursors.size > 0) {
-      times.push(Math.max(this.stream.gapSinceMs + this.gapWaitMs, this.catchUpRetryMs ?? 0));
+      dueMs = Math.min(dueMs, Math.max(this.stream.gapSinceMs + this.gapWaitMs, this.catchUpRetryMs ?? 0));
     }
-    if (this.asks[0]) times.push(this.asks[0].deadlineMs);
-    if (this.asks.length > 0 && this.catchUpRetryMs !== undefined) times.push(this.catchUpRetryMs);
-    times.push(...this.cursors.retryTimes());
-    return times.length === 0 ? undefined : Math.min(...times);
+    if (this.asks[0]) dueMs = Math.min(dueMs, this.asks[0].deadlineMs, this.catchUpRetryMs ?? dueMs);
+    return dueMs;
   }
 
   take(input: DeliveryInput, nowMs: number, context: DeliveryContext, out: RoomEffect[]): void {
@@ -129,8 +128,8 @@ export class RoomDelivery {
   }
 
   private show(fresh: readonly Entry[], out: RoomEffect[]): void {
-    const controls = fresh.filter(isControl);
-    if (controls.length > 0) out.push({ type: 'membership', entries: controls });
+    if (!fresh.some(isControl)) return this.push(fresh, out);
+    out.push({ type: 'membership', entries: fresh.filter(isControl) });
     let start = 0;
     for (const [index, entry] of fresh.entries()) {
       if (entry.member) this.memberSeq = entry.seq;

@@ -17,20 +17,18 @@ import { isReceived, RoomReceived } from './room-received-state.ts';
 export class RoomIntake {
   readonly pending: RoomQueue;
   readonly received: RoomReceived;
+  readonly queues: readonly RoomQueue[];
   private readonly room: RoomKnown;
 
   constructor(room: RoomKnown) {
     this.room = room;
     this.pending = new RoomQueue(room.settings);
     this.received = new RoomReceived(room.settings);
+    this.queues = [this.received.queue, this.pending];
   }
 
   get pendingCount(): number {
     return this.pending.length + this.received.queue.length;
-  }
-
-  get queues(): readonly RoomQueue[] {
-    return [this.received.queue, this.pending];
   }
 
   enqueue(key: number, command: WriteCommand, time: Time): void {

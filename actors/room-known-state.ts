@@ -22,7 +22,7 @@ export class RoomKnown {
   /** Append head: moved by own acks and committed reads only. */
   head: Head = emptyHead;
   /** The effects of this turn, in order. */
-  readonly out: RoomEffect[] = [];
+  out: RoomEffect[] = [];
 
   constructor(settings: RoomSettings, counters: RoomCounters) {
     this.settings = settings;

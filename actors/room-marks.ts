@@ -119,9 +119,10 @@ export class RoomMarks {
 
   /** When something is due: a write, or the answer to whoever waited for too long. */
   dueMs(): number | undefined {
+    const writeAtMs = this.writeAtMs();
+    if (this.owed.size === 0) return writeAtMs;
     const [oldest] = this.owed;
-    const times = [this.writeAtMs(), oldest?.deadlineMs].filter((time) => time !== undefined);
-    return times.length === 0 ? undefined : Math.min(...times);
+    return Math.min(writeAtMs ?? Number.POSITIVE_INFINITY, (oldest as MarkAsk).deadlineMs);
   }
 
   /** Writes what waits. `wrote` or `failed` is to follow with the result. */

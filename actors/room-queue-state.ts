@@ -7,7 +7,8 @@ import type { RoomSettings, WaitingCommand } from './room-protocol.ts';
 export class RoomQueue implements Iterable<WaitingCommand> {
   private readonly settings: RoomSettings;
   private waiting: WaitingCommand[] = [];
-  private readonly bySender = new Map<UserId, number>();
+  /** Of each sender, while more wait than one sender may have; below that nobody's bound can be reached. */
+  private bySender: Map<UserId, number> | undefined;
 
   constructor(settings: RoomSettings) {
     this.settings = settings;
@@ -28,33 +29,44 @@ export class RoomQueue implements Iterable<WaitingCommand> {
 
   /** Whose bound another command of this sender would break. */
   fullFor(sender: UserId): 'sender' | 'room' | undefined {
-    if (this.fromSender(sender) >= this.settings.senderPendingMax) return 'sender';
+    if ((this.bySender?.get(sender) ?? 0) >= this.settings.senderPendingMax) return 'sender';
     return this.waiting.length >= this.settings.pendingMax ? 'room' : undefined;
   }
 
   add(waiting: WaitingCommand): void {
-    this.bySender.set(waiting.command.by, this.fromSender(waiting.command.by) + 1);
     this.waiting.push(waiting);
+    this.count([waiting], 1);
   }
 
   /** To the front, in their order; beyond the bounds, since they were counted before. */
   putBack(commands: readonly WaitingCommand[]): void {
-    for (const { command } of commands) this.bySender.set(command.by, this.fromSender(command.by) + 1);
+    if (commands.length === 0) return;
     this.waiting = [...commands, ...this.waiting];
+    this.count(commands, 1);
   }
 
   /** Removes the first ones. */
   drop(count: number): WaitingCommand[] {
-    const dropped = this.waiting.splice(0, count);
-    for (const { command } of dropped) {
-      const left = this.fromSender(command.by) - 1;
-      if (left > 0) this.bySender.set(command.by, left);
-      else this.bySender.delete(command.by);
-    }
+    if (count === 0) return [];
+    const isAll = count >= this.waiting.length;
+    const dropped = isAll ? this.waiting : this.waiting.splice(0, count);
+    if (isAll) this.waiting = [];
+    this.count(dropped, -1);
     return dropped;
   }
 
-  private fromSender(sender: UserId): number {
-    return this.bySender.get(sender) ?? 0;
+  private count(commands: readonly WaitingCommand[], change: 1 | -1): void {
+    if (this.waiting.length === 0) {
+      this.bySender = undefined;
+      return;
+    }
+    if (!this.bySender && this.waiting.length < this.settings.senderPendingMax) return;
+    const isNew = !this.bySender;
+    this.bySender ??= new Map();
+    for (const { command } of isNew ? this.waiting : commands) {
+      const left = (this.bySender.get(command.by) ?? 0) + (isNew ? 1 : change);
+      if (left > 0) this.bySender.set(command.by, left);
+      else this.bySender.delete(command.by);
+    }
   }
 }

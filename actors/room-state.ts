@@ -78,20 +78,18 @@ export class RoomState {
 
   /** When `tick` is due at the latest; undefined: nothing waits for time. */
   wakeAtMs(): number | undefined {
-    const times = [this.loadRetryMs, this.known.delivery.wakeAtMs()];
-    this.writer.addDueTo(times);
-    const due = times.filter((time) => time !== undefined);
-    return due.length === 0 ? undefined : Math.min(...due);
+    const dueMs = Math.min(this.loadRetryMs ?? Number.POSITIVE_INFINITY, this.known.delivery.dueAtMs(), this.writer.dueAtMs());
+    return dueMs === Number.POSITIVE_INFINITY ? undefined : dueMs;
   }
 
   /** Takes the inputs of one turn, in order, and returns the effects, to be carried out in their order. */
   handle(inputs: RoomInput | readonly RoomInput[], time: Time): RoomEffect[] {
-    const { out } = this.known;
-    out.length = 0;
+    const out: RoomEffect[] = [];
+    this.known.out = out;
     if ('type' in inputs) this.take(inputs, time);
     else for (const input of inputs) this.take(input, time);
     this.pump(time);
-    return out.splice(0);
+    return out;
   }
 
   private take(input: RoomInput, time: Time): void {

@@ -26,15 +26,13 @@ export interface StoreSide {
   readonly logger: Logger;
 }
 
-export async function callStore(effect: StoreEffect, side: StoreSide): Promise<RoomInput> {
+export function callStore(effect: StoreEffect, side: StoreSide): Promise<RoomInput> {
   const { result, failed } = begin(effect, side);
-  try {
-    return await result;
-  } catch (error) {
+  return result.catch((error: unknown) => {
     if (error instanceof LogCorrupt) throw error;
     side.logger.warn({ ev: 'store.failed', room: side.room, cause: String(error) }, 'the store did not answer; the room tries again');
     return failed;
-  }
+  });
 }
 
 interface StoreCall {

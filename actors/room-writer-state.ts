@@ -19,6 +19,7 @@ const restMaxMs = 1000;
 /** A winner that is not yet committed: look again after this, doubled up to the maximum. */
 const conflictRestMinMs = 2;
 const conflictRestMaxMs = 50;
+const none: readonly WaitingCommand[] = [];
 /** After so many looks at an uncommitted winner, append again: it may have rolled back, and the store decides anyway. */
 const conflictLooksMax = 6;
 
@@ -44,12 +45,13 @@ export class RoomWriter {
     return this.pipeline.step === 'idle';
   }
 
-  /** When `tick` is due at the latest. */
-  addDueTo(times: (number | undefined)[]): void {
-    times.push(this.room.forward.dueAtMs);
-    for (const queue of this.intake.queues) times.push(queue.first?.deadlineMs);
-    if (this.pipeline.step === 'resting') times.push(this.pipeline.untilMs);
-    for (const waiting of this.commandsInDoubt()) if (!waiting.answered) times.push(waiting.deadlineMs);
+  /** When `tick` is due at the latest; Infinity: nothing waits for time. Asked in every turn. */
+  dueAtMs(): number {
+    let dueMs = this.room.forward.dueAtMs ?? Number.POSITIVE_INFINITY;
+    for (const queue of this.intake.queues) dueMs = Math.min(dueMs, queue.first?.deadlineMs ?? dueMs);
+    if (this.pipeline.step === 'resting') dueMs = Math.min(dueMs, this.pipeline.untilMs);
+    for (const waiting of this.commandsInDoubt()) if (!waiting.answered) dueMs = Math.min(dueMs, waiting.deadlineMs);
+    return dueMs;
   }
 
   /** Group commit: everything that waits and can be judged goes as one batch, in order of arrival. */
@@ -58,7 +60,7 @@ export class RoomWriter {
     if (this.forwarded.returned.length > 0) return this.resolve(this.forwarded.returned.splice(0), 'look', 0);
     if (this.forwardNext(time)) return;
     const queues = this.room.forward.isUnderWay ? [this.intake.received.queue] : this.intake.queues;
-    if (queues.every((queue) => queue.length === 0)) return;
+    if (queues.every(isEmpty)) return;
     if (this.room.delivery.seenSeq > Math.max(this.room.head.seq, this.lookedForSeq)) {
       this.lookedForSeq = this.room.delivery.seenSeq; // Once for each hint: a false one must not stop the room.
       return this.resolve([], 'look', 0);
@@ -106,9 +108,11 @@ export class RoomWriter {
       const { command } = batch[index] as WaitingCommand;
       seq += 1;
       if (isMessage(draft)) n += 1;
-      const { kind, ...content } = draft;
-      const name = command.name === undefined ? undefined : { name: command.name };
-      return { seq, n, kind, by: command.by, ...name, at: time.wallMs, cid: command.cid, writer: this.room.settings.writer, ...content };
+      const { by, name, cid } = command;
+      const { writer } = this.room.settings;
+      const content: Omit<EntryDraft, 'kind'> = draft;
+      if (name === undefined) return { seq, n, kind: draft.kind, by, at: time.wallMs, cid, writer, ...content };
+      return { seq, n, kind: draft.kind, by, name, at: time.wallMs, cid, writer, ...content };
     });
     for (const waiting of batch) waiting.tried = true;
     this.pipeline = { step: 'appending', batch, entries };
@@ -240,7 +244,7 @@ export class RoomWriter {
   }
 
   private commandsInDoubt(): readonly WaitingCommand[] {
-    const inPipeline = 'batch' in this.pipeline ? this.pipeline.batch : [];
+    const inPipeline = 'batch' in this.pipeline ? this.pipeline.batch : none;
     return this.forwarded.isUnderWay ? [...inPipeline, ...this.forwarded.commands] : inPipeline;
   }
 
@@ -265,3 +269,5 @@ export class RoomWriter {
     return Math.min(restMinMs * 2 ** Math.min(this.unknownsInARow, 10), restMaxMs);
   }
 }
+
+const isEmpty = (queue: RoomQueue): boolean => queue.length === 0;

@@ -15,7 +15,7 @@ import type { RoomCommand, RoomDeps } from './room-commands.ts';
 import { RoomForwarding } from './room-forwarding.ts';
 import { RoomLeave } from './room-leave.ts';
 import { notAvailable, type RoomInternal, RoomPipes } from './room-pipes.ts';
-import type { RoomEffect, RoomInput, Time } from './room-protocol.ts';
+import type { RoomEffect, RoomInput } from './room-protocol.ts';
 import { RoomReads } from './room-reads.ts';
 import { RoomShare } from './room-share.ts';
 import { RoomState } from './room-state.ts';
@@ -32,7 +32,7 @@ type RoomMessage = RoomCommand | RoomInternal | { readonly type: 'room.wake' };
 interface RoomActorState {
   readonly machine: RoomState;
   readonly reads: RoomReads;
-  readonly inputs: RoomInput[];
+  inputs: RoomInput[];
   readonly writes: WriteGather;
   wakeAtMs: number;
   cancelWake: () => void;
@@ -148,18 +148,19 @@ class RoomActor {
   /** The batching point: the turn's commands become one append, its entries one frame. */
   readonly turnEnd = (state: RoomActorState, ctx: Ctx<RoomMessage>): RoomActorState => {
     this.takeWrites(state, ctx);
+    const nowMs = ctx.nowMs();
     do {
-      const inputs = state.inputs.splice(0);
-      if (inputs.length > 0) this.carryOut(state, state.machine.handle(inputs, this.time(ctx)), ctx);
+      const { inputs } = state;
+      state.inputs = [];
+      if (inputs.length > 0) this.carryOut(state, state.machine.handle(inputs, { nowMs, wallMs: this.deps.clock.wallMs() }), ctx);
       this.clients.deliver(state.inputs);
     } while (state.inputs.length > 0);
-    if (ctx.nowMs() >= (this.clients.marks.writeAtMs() ?? Number.POSITIVE_INFINITY))
-      this.pipes.marks(this.clients.marks.write(ctx.nowMs()), ctx);
-    this.clients.typing.judgeWaiting(state.machine, ctx.nowMs());
-    this.clients.foreign.judgeWaiting(state.machine, ctx.nowMs());
+    if (nowMs >= (this.clients.marks.writeAtMs() ?? Number.POSITIVE_INFINITY)) this.pipes.marks(this.clients.marks.write(nowMs), ctx);
+    this.clients.typing.judgeWaiting(state.machine, nowMs);
+    this.clients.foreign.judgeWaiting(state.machine, nowMs);
     for (const signal of this.clients.typing.toTell()) this.signal(state.machine, signal);
-    this.considerLeaving(state, ctx);
-    this.arm(state, ctx);
+    this.considerLeaving(state, nowMs, ctx);
+    this.arm(state, nowMs, ctx);
     const { pendingCount, earlyBytes } = state.machine;
     const isHigh = this.share.tell({ readers: this.clients.readers.size, waiting: pendingCount, earlyBytes });
     if (isHigh) report(ctx.self, { ev: 'mailbox.high', msgType: 'pending', mailbox: pendingCount });
@@ -285,26 +286,27 @@ class RoomActor {
 
   // ---- time ----
 
-  private time(ctx: Ctx<RoomMessage>): Time {
-    return { nowMs: ctx.nowMs(), wallMs: this.deps.clock.wallMs() };
-  }
-
-  private considerLeaving({ machine, leave }: RoomActorState, ctx: Ctx<RoomMessage>): void {
+  private considerLeaving({ machine, leave }: RoomActorState, nowMs: number, ctx: Ctx<RoomMessage>): void {
     const isIdle = machine.isIdle && this.clients.answers.size === 0 && this.clients.marks.isIdle;
-    if (!leave.isDue(isIdle, machine.headSeq > 0, ctx.nowMs())) return;
+    if (!leave.isDue(isIdle, machine.headSeq > 0, nowMs)) return;
     tell(this.deps.owner, { type: 'rooms.idle', room: this.room, accepted: acceptedCount(ctx.self) });
   }
 
   /** One timer for everything that waits. It is moved only when something is due earlier; firing early costs a turn. */
-  private arm(state: RoomActorState, ctx: Ctx<RoomMessage>): void {
+  private arm(state: RoomActorState, nowMs: number, ctx: Ctx<RoomMessage>): void {
     const { machine, reads, leave } = state;
-    const times = [machine.wakeAtMs(), this.clients.typing.nextEndMs(), leave.dueMs(), reads.nextEndMs(), this.clients.marks.dueMs()];
-    const due = times.filter((time) => time !== undefined);
-    const wakeAtMs = Math.min(...due, Number.POSITIVE_INFINITY);
+    const never = Number.POSITIVE_INFINITY;
+    const wakeAtMs = Math.min(
+      machine.wakeAtMs() ?? never,
+      this.clients.typing.nextEndMs() ?? never,
+      leave.dueMs() ?? never,
+      reads.nextEndMs() ?? never,
+      this.clients.marks.dueMs() ?? never,
+    );
     if (wakeAtMs >= state.wakeAtMs) return;
     state.cancelWake();
     state.wakeAtMs = wakeAtMs;
-    state.cancelWake = ctx.after(Math.max(1, wakeAtMs - ctx.nowMs()), { type: 'room.wake' });
+    state.cancelWake = ctx.after(Math.max(1, wakeAtMs - nowMs), { type: 'room.wake' });
   }
 }
 
