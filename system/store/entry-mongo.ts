@@ -7,6 +7,7 @@
 import type { Cid, RoomId, UserId } from '../ids.ts';
 import { cidKey } from './append-rules.ts';
 import { type Entry, type EntryKind, type FileFacts, isControl, isMessage, type MemberChange, type RoomFacts } from './entry.ts';
+import { entryBytesMax } from './room-log.ts';
 
 export interface EntryRow {
   _id: string;
@@ -69,3 +70,16 @@ export function decodeRow({ _id, room: _room, m: _m, c: _c, deleteAt: _deleteAt,
 const loneSurrogate = /\p{Cs}/u;
 const textOf = (text: string): Pick<EntryRow, 'text' | 'escaped'> =>
   loneSurrogate.test(text) ? { text: JSON.stringify(text), escaped: true } : { text };
+
+/**
+ * Nearly every entry is: how many bytes it takes as JSON need not be found out. No unit of UTF-16 takes more than 7 there (`escaped` is
+ * JSON in JSON), and each id stands in it twice at most.
+ */
+export function isSurelySmall({ by, name, cid, text, emoji, member, room, file }: Entry): boolean {
+  if (member || room || file) return false;
+  const units = 2 * (by.length + cid.length) + (name?.length ?? 0) + (text?.length ?? 0) + (emoji?.length ?? 0);
+  return fieldsBytesMax + 7 * units <= entryBytesMax;
+}
+
+/** Of names, numbers, the room's and the writer's id, generously. */
+const fieldsBytesMax = 2_048;

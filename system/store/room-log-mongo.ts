@@ -12,7 +12,7 @@ import { AppendCalls } from './append-calls-mongo.ts';
 import { checkCount, checkNumbering, cidKey, countsOn, messagesLimit, readLimit, rejectionOf, windowOf } from './append-rules.ts';
 import { decodeRows, hasDelete, markDeletes } from './delete-marks-mongo.ts';
 import { type Entry, type EntryRef, emptyHead, type Head, headAfter } from './entry.ts';
-import { type EntryRow, encodeRow, rowId } from './entry-mongo.ts';
+import { type EntryRow, encodeRow, isSurelySmall, rowId } from './entry-mongo.ts';
 import type { MongoDatabase } from './mongo-database.ts';
 import type { AppendOutcome, Range, RoomLog } from './room-log.ts';
 import { MongoScrubs } from './scrubs-mongo.ts';
@@ -48,11 +48,13 @@ export class MongoRoomLog implements RoomLog {
     const refusal = this.#database.refusal();
     if (refusal) return Promise.resolve({ type: 'unknown', cause: refusal });
     // One after the other in a room: what follows counts on what was asked for before it.
-    const before = this.#inFlight.get(room) ?? Promise.resolve();
-    const outcome = before.then(() => this.#append(room, after, entries));
-    const settled: Promise<void> = outcome.then(nothing, nothing).then(() => {
+    const before = this.#inFlight.get(room);
+    const own = (): Promise<AppendOutcome> => this.#append(room, after, entries);
+    const outcome = before === undefined ? own() : before.then(own);
+    const end = (): void => {
       if (this.#inFlight.get(room) === settled) this.#inFlight.delete(room);
-    });
+    };
+    const settled: Promise<void> = outcome.then(end, end);
     this.#inFlight.set(room, settled);
     return outcome;
   }
@@ -61,15 +63,15 @@ export class MongoRoomLog implements RoomLog {
     checkNumbering(room, after, entries);
     const rows = entries.map((entry) => encodeRow(room, entry));
     for (const [index, entry] of entries.entries()) {
-      const reason = rejectionOf(entry, JSON.stringify(rows[index]));
+      const reason = rejectionOf(entry, isSurelySmall(entry) ? '' : JSON.stringify(rows[index]));
       if (reason !== undefined) return { type: 'rejected', index, reason };
     }
     const [first] = entries;
     if (first === undefined) return { type: 'appended' };
-    if (new Set(entries.map(({ by, cid }) => cidKey(by, cid))).size < entries.length) return { type: 'conflict' };
-    let before: Head | undefined;
+    if (entries.length > 1 && new Set(entries.map(({ by, cid }) => cidKey(by, cid))).size < entries.length) return { type: 'conflict' };
+    let before = this.#seenAt(room, after);
     try {
-      before = await this.#committedAt(room, after);
+      before ??= await this.#committedAt(room, after);
     } catch (cause) {
       return { type: 'unknown', cause };
     }
@@ -227,11 +229,15 @@ export class MongoRoomLog implements RoomLog {
 
   // ---- what was seen committed ----
 
-  /** The highest entry seen committed at or beyond `seq`, else the entry at `seq`; undefined: there is none. */
-  async #committedAt(room: RoomId, seq: number): Promise<Head | undefined> {
+  /** The highest entry seen committed, if that is at or beyond `seq`. */
+  #seenAt(room: RoomId, seq: number): Head | undefined {
     const seen = this.#seen.get(room);
     if (seen && seen.seq >= seq) return seen;
-    if (seq === 0) return emptyHead;
+    return seq === 0 ? emptyHead : undefined;
+  }
+
+  /** The entry at `seq`, committed; undefined: there is none. */
+  async #committedAt(room: RoomId, seq: number): Promise<Head | undefined> {
     const [entry] = await this.at([{ room, seq }]);
     if (!entry) return undefined;
     const head = headAfter(entry);

@@ -1,10 +1,12 @@
 /**
  * Mongo: what share of the driver's own insertMany is left after the store and the room actors, for cool rooms and hot ones.
  *
- * Cool: 256 rooms, one entry each at a time. Hot: 16 rooms with 64 senders each. Arms in fresh processes and databases of one server:
- * the one that PLAYHOUSE_TEST_MONGO_URL names, else one that is started for this. Where none can be had the benchmark is skipped.
+ * Cool: 256 rooms, one entry each at a time. Hot: 16 rooms with 64 senders each. Arms in fresh processes and databases of one server, all
+ * started with the options a node is started with: the server that PLAYHOUSE_TEST_MONGO_URL names, else one that is started for this.
+ * Where none can be had the benchmark is skipped.
  */
 import { newId } from '../../system/ids.ts';
+import { nodeFlags } from '../support/node-flags.ts';
 import { OwnMongo } from '../support/own-mongo.ts';
 import type { AppendRun } from './append-drive.ts';
 import { type BenchOptions, BenchSkipped } from './bench.ts';
@@ -28,7 +30,7 @@ const names: Record<MongoArm, string> = {
 };
 
 export async function runMongo(options: BenchOptions): Promise<BenchResult> {
-  const given = process.env['PLAYHOUSE_TEST_MONGO_URL'];
+  const given = process.env['PLAYHOUSE_TEST_MONGO_URL'] || undefined; // Empty is not given, as for `cluster`.
   const own = given === undefined ? await startOwn() : undefined;
   try {
     return await measure(given ?? (own as OwnMongo).url, options);
@@ -95,7 +97,7 @@ async function measure(url: string, options: BenchOptions): Promise<BenchResult>
 }
 
 async function runArm(request: MongoRequest): Promise<AppendRun> {
-  const child = new BenchProcess('test/bench/mongo-arms.js', 'alone');
+  const child = new BenchProcess('test/bench/mongo-arms.js', 'alone', { nodeArgs: nodeFlags });
   try {
     return await child.call<AppendRun>('run', request);
   } finally {
