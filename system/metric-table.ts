@@ -30,6 +30,10 @@ export const metricTable = {
     labels: ['ev'],
     meaning: 'Supervision lines by event, suppressed ones too: crashes, restarts, quarantines, full mailboxes, links.',
   },
+  playhouse_clients_moved_total: {
+    type: 'counter',
+    meaning: 'Clients told to go to another node because this one alone could not reach MongoDB. See clients.moved in the log.',
+  },
   // ---- the process ----
   playhouse_loop_lag_seconds: {
     type: 'histogram',

@@ -31,10 +31,16 @@ export class NodeMoves {
   readonly #deps: NodeMovesDeps;
   readonly #state = new MoveState(moveTimes);
   #cancel: () => void = () => {};
+  #moved = 0;
 
   constructor(deps: NodeMovesDeps) {
     this.#deps = deps;
     this.#look();
+  }
+
+  /** Clients, since the start. */
+  get moved(): number {
+    return this.#moved;
   }
 
   stop(): void {
@@ -63,6 +69,7 @@ export class NodeMoves {
 
   #move(): void {
     const count = this.#deps.moveAway();
+    this.#moved += count;
     if (count > 0)
       this.#deps.log.warn(
         { ev: 'clients.moved', count },

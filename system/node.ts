@@ -172,6 +172,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const { gateway } = guardian;
     const isStoreShared = options.parts?.sharedLog ?? config.mongoUrl !== undefined;
     const moves = view && new NodeMoves({ view, incarnation, health, moveAway: () => gateway.moveAway(), isStoreShared, clock, log });
+    metrics.read('playhouse_clients_moved_total', () => moves?.moved ?? 0);
     const parts = {
       server,
       gateway,

@@ -49,7 +49,7 @@ describe('clients of a node whose store is away', () => {
     expect(moved).toEqual([]);
     clock.advance(1_000);
     expect(moved).toHaveLength(1);
-    expect(lines).toEqual([{ ev: 'clients.moved', count: 1 }]);
+    expect([lines, a.moves.moved]).toEqual([[{ ev: 'clients.moved', count: 1 }], 1]);
   });
 
   it('are not told so twice within a minute; who is here after it is told again, if it is still so', () => {
