@@ -28,6 +28,9 @@ export function tellNode(metrics: Metrics, { system, sessions, rooms, presence, 
   tellHealth(metrics, health);
   tellLoop(metrics, { load, watch });
   metrics.read('playhouse_store_up', () => (health.readiness().parts['store'] === 'down' ? 0 : 1));
+  // Sources of a row are added up: MongoDB tells its own, every other store has none.
+  metrics.read('playhouse_scrubs_waiting', () => 0);
+  metrics.read('playhouse_scrubs_total', () => 0);
   metrics.read('playhouse_supervision_events_total', () => system.supervision.counts);
   metrics.read('playhouse_sessions', sessions);
   metrics.read('playhouse_rooms_active', rooms);
