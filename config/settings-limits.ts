@@ -111,7 +111,7 @@ export const limitSettings = {
     min: 100,
     max: 10_000_000,
     description:
-      'Most commands of all clients together that were taken and are not answered, about 1 kB each beside their texts; one connection has at most a sixteenth of what is free. Above: BUSY.',
+      'Most commands of all clients together that were taken and are not answered, about 1 kB each beside their texts; in a small heap no more than one for each 128 KiB of its limit. One connection has at most a sixteenth of what is free. Above: BUSY.',
   }),
   connectionsMax: integer({
     default: 20_000,

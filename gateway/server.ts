@@ -5,8 +5,10 @@
  * and number; a port that cannot be had is a Fault of one clear line.
  * Does not: decide what a command means (the session), or when the node drains (the lifecycle).
  */
+
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket as TcpSocket } from 'node:net';
+import { getHeapStatistics } from 'node:v8';
 import { reconnectInMs } from '../actors/drain-spread.ts';
 import type { Clock } from '../system/clock.ts';
 import type { ClusterLimits } from '../system/cluster/cluster-limits.ts';
@@ -14,7 +16,7 @@ import { refuse } from '../system/errors.ts';
 import type { Supervision } from '../system/supervision.ts';
 import { Admission, type AdmissionConfig } from './admission.ts';
 import { createAddressRule } from './client-address.ts';
-import { CommandLoad } from './command-load.ts';
+import { CommandLoad, commandsMaxOf } from './command-load.ts';
 import type { DoorDeps, HandshakeRefusal } from './door.ts';
 import { CommandMetrics, ConnectMetrics, newOutboxTally, tellOutboxes } from './edge-metrics.ts';
 import { openEngineDoor } from './engine-door.ts';
@@ -97,7 +99,7 @@ export async function startGatewayServer(options: GatewayOptions): Promise<Gatew
     supervision: options.supervision,
     tally,
   };
-  const load = new CommandLoad(config.commandsWaitingMax, options.supervision);
+  const load = new CommandLoad(commandsMaxOf(config.commandsWaitingMax, getHeapStatistics().heap_size_limit), options.supervision);
   const connects = new ConnectMetrics(options.metrics);
   const reception = new Reception({
     admission,

@@ -23,7 +23,7 @@ export const edgeBounds = {
     seenIn: 'playhouse_outbox_events_total',
   },
   'Commands taken and not answered, on the node': {
-    bound: `${setting('commandsWaitingMax')}, ${count(commandCharsMax, 'characters')} of text and ids; of one connection a sixteenth of what is free`,
+    bound: `${setting('commandsWaitingMax')}, in a small heap one for each 128 KiB of its limit, ${count(commandCharsMax, 'characters')} of text and ids; of one connection a sixteenth of what is free`,
     whenFull: 'BUSY with retryAfterMs, before it is taken; nothing is closed',
     seenIn: 'playhouse_commands_waiting',
   },

@@ -2,7 +2,7 @@
  * The bound of commands of all clients together: by number, by text, and who is refused first.
  */
 import { describe, expect, it } from 'vitest';
-import { CommandLoad, charsOf, commandCharsMax } from '../../gateway/command-load.ts';
+import { CommandLoad, charsOf, commandCharsMax, commandsMaxOf } from '../../gateway/command-load.ts';
 import type { Cid, RoomId, UserId } from '../../system/ids.ts';
 
 const none = { commands: 0, chars: 0 };
@@ -19,6 +19,11 @@ describe('the load of commands', () => {
     expect([load.commands, load.chars]).toEqual([100, 1_000]);
     load.give({ commands: 1, chars: 10 });
     expect(load.take(10, none)).toBe(true);
+  });
+
+  it('is smaller in a small heap, and as it is set in a large one', () => {
+    expect(commandsMaxOf(10_000, 256 * 1024 * 1024)).toBe(2_048);
+    expect(commandsMaxOf(10_000, 4_096 * 1024 * 1024)).toBe(10_000);
   });
 
   it('takes no more text than its bound, however few commands hold it', () => {
