@@ -16,6 +16,7 @@ import { waitingCharsMax, waitingJobsMax } from './store/commit-queue.ts';
 import { revocationsMax } from './store/revocations.ts';
 import { batchBytesMax, batchEntriesMax } from './store/room-log.ts';
 import { scrubRoomsWaitingMax } from './store/scrubs-mongo.ts';
+import { tailReadsWaitingMax } from './store/tail-reads-mongo.ts';
 import { floodKeysMax } from './supervision.ts';
 
 export const roomBounds = {
@@ -89,6 +90,10 @@ export const roomBounds = {
     bound: count(deletionsWaitingMax, 'files'),
     whenFull: 'their bytes go with the next round of the collector; nobody gets them meanwhile',
     seenIn: 'playhouse_files_collected_total',
+  },
+  'Reads of what rooms have gained, waiting for MongoDB': {
+    bound: count(tailReadsWaitingMax, 'reads'),
+    whenFull: 'refused; the room reads again a moment later',
   },
   'Rooms whose deleted texts are still to be taken out of MongoDB': {
     bound: count(scrubRoomsWaitingMax, 'rooms'),

@@ -17,6 +17,7 @@ import type { MongoDatabase } from './mongo-database.ts';
 import type { AppendOutcome, Range, RoomLog } from './room-log.ts';
 import { MongoScrubs } from './scrubs-mongo.ts';
 import { MongoTail } from './tail-mongo.ts';
+import { TailReads } from './tail-reads-mongo.ts';
 
 /** Rooms whose last committed entry, as far as it was seen, is remembered. Of others the entry before an append is read first. */
 const seenRoomsMax = 20_000;
@@ -31,6 +32,7 @@ export class MongoRoomLog implements RoomLog {
   readonly scrubs: MongoScrubs;
   readonly #database: MongoDatabase;
   readonly #calls: AppendCalls;
+  readonly #tails: TailReads;
   readonly #tail: MongoTail | undefined;
   /** The last append of each room that has any under way. */
   readonly #inFlight = new Map<RoomId, Promise<void>>();
@@ -40,6 +42,7 @@ export class MongoRoomLog implements RoomLog {
   constructor(database: MongoDatabase, log: Logger, hasTail = true) {
     this.#database = database;
     this.#calls = new AppendCalls(database);
+    this.#tails = new TailReads(database);
     this.scrubs = new MongoScrubs(database, log);
     this.#tail = hasTail ? new MongoTail(database, log) : undefined;
   }
@@ -100,7 +103,7 @@ export class MongoRoomLog implements RoomLog {
 
   async read(room: RoomId, range: Range): Promise<readonly Entry[]> {
     const limit = readLimit(range.limit);
-    if ('after' in range) return this.#ascending({ room, seq: { $gt: range.after } }, limit);
+    if ('after' in range) return this.#tails.read(room, range.after, limit);
     if ('before' in range) return (await this.#find({ room, seq: { $lt: range.before } }, { seq: -1 }, limit)).reverse();
     const { from, to } = windowOf(range, Number.MAX_SAFE_INTEGER);
     return this.#ascending({ room, seq: { $gte: from, $lte: to } }, limit);

@@ -121,6 +121,7 @@ const proofs: Readonly<Record<BoundName, readonly [file: string, test: string]>>
   ],
   'Downloads at once': ['unit/transfer-gate.test.ts', 'lets in so many of one user and so many on the node, and says which is full'],
   'Deleted files whose bytes wait to go': ['unit/file-collector.test.ts', 'lets so many deletions wait, and leaves more to the next round'],
+  'Reads of what rooms have gained, waiting for MongoDB': ['unit/tail-reads-mongo.test.ts', 'are refused beyond so many that wait'],
   'Rooms whose deleted texts are still to be taken out of MongoDB': [
     'unit/scrubs-mongo.test.ts',
     'holds so many rooms; further ones are left to the sweep, counted',
