@@ -27,14 +27,24 @@ export type Send = (sender: number, index: number, done: () => void) => void;
 
 export async function drive({ senders, warmUpMs, durationMs }: DriveRequest, send: Send): Promise<Omit<AppendRun, 'stored'>> {
   let [sent, acked, isRunning] = [0, 0, true];
+  let begunMissing = senders;
+  let allBegun = (): void => {};
+  const begun = new Promise<void>((resolve) => {
+    allBegun = resolve;
+  });
   const next = (sender: number): void => {
     sent += 1;
-    send(sender, sent, () => {
+    const index = sent;
+    send(sender, index, () => {
       acked += 1;
+      if (index <= senders) begunMissing -= 1;
+      if (begunMissing === 0) allBegun();
       if (isRunning) next(sender);
     });
   };
   for (let sender = 0; sender < senders; sender += 1) next(sender);
+  // Rooms wake with their first message; how long that takes is not what is measured here.
+  await begun;
   await new Promise((resolve) => setTimeout(resolve, warmUpMs));
   const cpuBefore = process.cpuUsage();
   const [startMs, ackedBefore] = [performance.now(), acked];
