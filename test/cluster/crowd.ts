@@ -15,6 +15,8 @@ export interface CrowdOptions {
   /** Members of every room on every node. */
   readonly perNode: number;
   readonly name?: string;
+  /** Each so many messages their author takes one back, once it is acknowledged. */
+  readonly deletesEach?: number;
 }
 
 interface Seen {
@@ -74,6 +76,9 @@ export class Crowd {
   readonly rooms: readonly string[];
   readonly acks: Ack[] = [];
   readonly failures: string[] = [];
+  /** `room seq` of what was taken back and acknowledged as that. */
+  readonly deleted = new Set<string>();
+  private readonly heads = new Map<string, number>();
   private readonly options: CrowdOptions;
   private readonly sentMs = new Map<string, number>();
   private underWay = 0;
@@ -133,16 +138,29 @@ export class Crowd {
     const sentMs = performance.now();
     this.sentMs.set(text, sentMs);
     this.underWay += 1;
-    member.client.send(room, text).then(
-      ({ seq }) => {
-        this.underWay -= 1;
-        this.acks.push({ room, seq, text, by: member, sentMs, ackedMs: performance.now() });
-      },
-      (error: unknown) => {
-        this.underWay -= 1;
-        this.failures.push(`${member.user}: ${String(error)}`);
-      },
-    );
+    const { deletesEach = Number.POSITIVE_INFINITY } = this.options;
+    this.saidOrNot(member, async () => {
+      const { seq } = await member.client.send(room, text);
+      this.acks.push({ room, seq, text, by: member, sentMs, ackedMs: performance.now() });
+      this.grew(room, seq);
+      if (number % deletesEach !== 1) return;
+      this.grew(room, (await member.client.delete(room, seq)).seq);
+      this.deleted.add(`${room} ${seq}`);
+    });
+  }
+
+  private saidOrNot(member: Member, say: () => Promise<void>): void {
+    const ended = (): void => {
+      this.underWay -= 1;
+    };
+    say().then(ended, (error: unknown) => {
+      ended();
+      this.failures.push(`${member.user}: ${String(error)}`);
+    });
+  }
+
+  private grew(room: string, seq: number): void {
+    this.heads.set(room, Math.max(seq, this.heads.get(room) ?? 0));
   }
 
   get sent(): number {
@@ -158,11 +176,9 @@ export class Crowd {
       withinMs,
       () => `${this.underWay} left`,
     );
-    const heads = new Map<string, number>();
-    for (const { room, seq } of this.acks) heads.set(room, Math.max(seq, heads.get(room) ?? 0));
     const behind = (): string[] =>
       this.members.flatMap(({ user, seen }) =>
-        [...heads]
+        [...this.heads]
           .filter(([room, head]) => (seen.get(room)?.at(-1)?.entry.seq ?? 0) < head)
           .map(([room, head]) => `${user} in ${room}: ${seen.get(room)?.at(-1)?.entry.seq} of ${head}`),
       );
@@ -183,11 +199,13 @@ export class Crowd {
       const cids = new Set(entries.map(({ by, cid }) => `${by} ${cid}`));
       if (cids.size !== entries.length) broken.push(`${room}: ${entries.length - cids.size} entries twice`);
     }
+    const isDeleted = (room: string, seq: number): boolean => this.deleted.has(`${room} ${seq}`);
     for (const { room, seq, text } of this.acks)
-      if (log.get(room)?.[seq - 1]?.text !== text) broken.push(`${room}: #${seq} was acknowledged and is not there`);
+      if (log.get(room)?.[seq - 1]?.text !== (isDeleted(room, seq) ? undefined : text))
+        broken.push(`${room}: #${seq} is not there as it was acknowledged`);
     const stored = [...log.values()].flat().filter(({ kind }) => kind === 'message').length;
     if (stored !== this.acks.length) broken.push(`${stored} messages stored, ${this.acks.length} acknowledged`);
-    for (const member of this.members) broken.push(...screenFaults(member, log));
+    for (const member of this.members) broken.push(...screenFaults(member, log, isDeleted));
     return broken;
   }
 
@@ -251,7 +269,11 @@ function percentiles(values: readonly number[]): Percentiles {
 }
 
 /** Each entry once, in order, as it is in the log, from the first one seen to the last. */
-function screenFaults({ user, seen }: Member, log: ReadonlyMap<string, readonly WireLike[]>): string[] {
+function screenFaults(
+  { user, seen }: Member,
+  log: ReadonlyMap<string, readonly WireLike[]>,
+  isDeleted: (room: string, seq: number) => boolean,
+): string[] {
   const faults: string[] = [];
   for (const [room, entries] of log) {
     const own = seen.get(room) ?? [];
@@ -259,7 +281,7 @@ function screenFaults({ user, seen }: Member, log: ReadonlyMap<string, readonly 
     for (const [index, { entry }] of own.entries()) {
       const expected = (first?.entry.seq ?? 0) + index;
       if (entry.seq !== expected) faults.push(`${user} in ${room}: saw #${entry.seq} where #${expected} belongs`);
-      if (entry.text !== log.get(room)?.[entry.seq - 1]?.text)
+      if (!isDeleted(room, entry.seq) && entry.text !== log.get(room)?.[entry.seq - 1]?.text)
         faults.push(`${user} in ${room}: #${entry.seq} is another one on the screen`);
     }
     if (own.at(-1)?.entry.seq !== entries.length)

@@ -1,5 +1,5 @@
 /**
- * Killing nodes: one of three is killed with -9 while people on all of them talk, again and again.
+ * Killing nodes: one of three is killed with -9 while people on all of them talk and take back what they said, again and again.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { waitUntil } from '../support/store-processes.ts';
@@ -11,6 +11,7 @@ const kills = isFull ? 10 : 3;
 const rate = 90;
 /** The node stays away for so long, so that its people have to go elsewhere. */
 const awayMs = 6_000;
+const deletedTexts = ({ database }: ClusterStage): Promise<number> => database.entries.countDocuments({ deleteAt: { $exists: true } });
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe.skipIf(servers.mongo === '')('three nodes (needs PLAYHOUSE_TEST_MONGO_URL: npm run services)', () => {
@@ -22,7 +23,7 @@ describe.skipIf(servers.mongo === '')('three nodes (needs PLAYHOUSE_TEST_MONGO_U
   it(`one of them killed ${kills} times with -9: the others' people never wait, its own are back elsewhere, nothing is lost or doubled`, async () => {
     const stage = await ClusterStage.start({ nodes: 3 });
     ends.push(() => stage.stop());
-    const crowd = new Crowd({ urls: stage.urls, tokenOf: (user) => stage.tokenOf(user), rooms: 6, perNode: 3 });
+    const crowd = new Crowd({ urls: stage.urls, tokenOf: (user) => stage.tokenOf(user), rooms: 6, perNode: 3, deletesEach: 5 });
     ends.push(() => crowd.end());
     await crowd.gather();
     crowd.talk(rate, await realTexts());
@@ -53,6 +54,9 @@ describe.skipIf(servers.mongo === '')('three nodes (needs PLAYHOUSE_TEST_MONGO_U
       crowd.figures(),
       `longest time without an ack for the others ${Math.max(...gaps).toFixed(0)} ms, longest way back ${longestMs.toFixed(0)} ms of ${waysBack.length}`,
     );
+    expect(crowd.deleted.size).toBeGreaterThan(0);
+    // What a killed node hid and did not take out, another one has taken out by then.
+    await waitUntil('no deleted text is in the database', async () => (await deletedTexts(stage)) === 0, 15_000);
     expect(await verdict(stage, crowd)).toEqual([]);
     expect(waysBack.length).toBeGreaterThanOrEqual(kills);
     expect(Math.max(...gaps), stage.dump()).toBeLessThanOrEqual(withinMs(300));
