@@ -1,8 +1,8 @@
 /**
  * MongoScrubs: takes the texts of deleted messages out of their documents, after their delete was acknowledged, whoever acknowledged it.
  *
- * Rooms in which this node deleted come at once, one call at a time; what a lost node or a failure left is found by a sweep, at the start
- * and every 10 s. Nobody waits for it: what is deleted is hidden from every read before (`delete-marks-mongo.ts`).
+ * Rooms in which this node deleted are gathered for a moment and come one call at a time, so that nobody's append waits for them; what a
+ * lost node or a failure left is found by a sweep, at the start and every 10 s. Nobody waits for it: what is deleted is hidden from every read before (`delete-marks-mongo.ts`).
  * Bounds: so many rooms wait, further ones are left to the sweep; a sweep settles so many rows, the next one goes on behind them.
  */
 import type { RoomId } from '../ids.ts';
@@ -12,6 +12,8 @@ import type { MongoDatabase } from './mongo-database.ts';
 import { deleteMarksIndex } from './mongo-indexes.ts';
 
 export const scrubRoomsWaitingMax = 1_000;
+/** Much longer than an append: what is deleted one after the other goes in one call. */
+const gatherMs = 250;
 const roomsPerCallMax = 64;
 /** Rows settled together. */
 const rowsPerCallMax = 256;
@@ -36,6 +38,8 @@ export class MongoScrubs {
   #failures = 0;
   #isEnding = false;
   #cancelSweep = (): void => {};
+  /** Set while rooms are gathered. */
+  #cancelGather: (() => void) | undefined;
 
   constructor(database: MongoDatabase, log: Logger) {
     this.#database = database;
@@ -54,7 +58,10 @@ export class MongoScrubs {
       return;
     }
     this.#waiting.add(room);
-    this.#wake();
+    this.#cancelGather ??= this.#database.clock.after(gatherMs, () => {
+      this.#cancelGather = undefined;
+      this.#wake();
+    });
   }
 
   /** No sweep begins any more; resolves when every room that waits was settled, or when that failed. */
@@ -62,11 +69,14 @@ export class MongoScrubs {
     this.#isEnding = true;
     this.#isSweepDue = false;
     this.#cancelSweep();
+    this.#cancelGather?.();
+    this.#wake();
     await this.#work;
   }
 
   #wake(): void {
-    this.#work ??= this.#run();
+    if (this.#work || (this.#waiting.size === 0 && !this.#isSweepDue)) return;
+    this.#work = this.#run();
   }
 
   async #run(): Promise<void> {

@@ -23,7 +23,7 @@ describe.skipIf(servers.mongo === '')('three nodes (needs PLAYHOUSE_TEST_MONGO_U
   it(`one of them killed ${kills} times with -9: the others' people never wait, its own are back elsewhere, nothing is lost or doubled`, async () => {
     const stage = await ClusterStage.start({ nodes: 3 });
     ends.push(() => stage.stop());
-    const crowd = new Crowd({ urls: stage.urls, tokenOf: (user) => stage.tokenOf(user), rooms: 6, perNode: 3, deletesEach: 5 });
+    const crowd = new Crowd({ urls: stage.urls, tokenOf: (user) => stage.tokenOf(user), rooms: 6, perNode: 3, deletesEach: 10 });
     ends.push(() => crowd.end());
     await crowd.gather();
     crowd.talk(rate, await realTexts());

@@ -9,6 +9,8 @@ import { MongoScrubs, scrubRoomsWaitingMax } from '../../system/store/scrubs-mon
 import { room } from '../support/entries.ts';
 import { manualClock, turns } from '../support/manual-clock.ts';
 
+const gatherMs = 250;
+
 interface Asked {
   readonly rooms: readonly RoomId[] | 'sweep';
   readonly answer: (rows: readonly object[]) => void;
@@ -37,24 +39,37 @@ function stage() {
       await turns();
     }
   };
-  return { clock, lines, asked, scrubs, answerAll };
+  const gather = (): void => clock.advance(gatherMs);
+  return { clock, lines, asked, scrubs, answerAll, gather };
 }
 
 describe('scrubs', () => {
   it('holds so many rooms; further ones are left to the sweep, counted', async () => {
-    const { scrubs, answerAll, asked } = stage();
+    const { scrubs, answerAll, asked, gather } = stage();
     for (let index = 0; index < scrubRoomsWaitingMax + 7; index += 1) scrubs.queue(room(`room-${index}`));
     expect(scrubs.waiting).toBe(scrubRoomsWaitingMax);
     expect(scrubs.rooms).toEqual({ settled: 0, failed: 0, full: 7 });
     // One that waits already needs no place.
     scrubs.queue(room('room-0'));
     expect(scrubs.rooms.full).toBe(7);
+    gather();
     await answerAll();
     expect(scrubs.rooms).toEqual({ settled: scrubRoomsWaitingMax, failed: 0, full: 7 });
     const named = asked.flatMap(({ rooms }) => (rooms === 'sweep' ? [] : rooms));
     expect(new Set(named).size).toBe(scrubRoomsWaitingMax);
     scrubs.queue(room('room-1000'));
-    expect(scrubs.waiting + (asked.at(-1)?.rooms.length ?? 0)).toBe(1);
+    expect(scrubs.waiting).toBe(1);
+    expect(scrubs.rooms.full).toBe(7);
+  });
+
+  it('gather rooms for a quarter of a second, and ask once for all of them', async () => {
+    const { scrubs, answerAll, asked, clock } = stage();
+    await answerAll();
+    for (const id of ['a', 'b', 'a']) scrubs.queue(room(id));
+    clock.advance(gatherMs - 1);
+    expect(asked).toHaveLength(1);
+    clock.advance(1);
+    expect(asked[1]?.rooms).toEqual(['a', 'b']);
   });
 
   it('sweeps at the start and 10 s after each sweep, whether that failed or not', async () => {
@@ -102,7 +117,7 @@ describe('scrubs', () => {
   });
 
   it('that drain wait for the rooms that wait', async () => {
-    const { scrubs, asked, answerAll } = stage();
+    const { scrubs, asked, answerAll, clock } = stage();
     scrubs.queue(room('a'));
     let isDrained = false;
     const drained = scrubs.drain().then(() => {
@@ -114,6 +129,7 @@ describe('scrubs', () => {
     expect(asked[1]?.rooms).toEqual(['a']);
     await answerAll();
     await drained;
+    expect(clock.pending()).toBe(0);
     expect(scrubs.rooms.settled).toBe(1);
   });
 });
