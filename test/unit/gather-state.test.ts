@@ -20,10 +20,15 @@ describe('how long rooms gather', () => {
     expect(sampled(200, 1, 0.34).gatherMs).toBe(45);
   });
 
+  it('does not grow further while the loop has some time left, however much of it is giving', () => {
+    const state = sampled(200, 0.9, 0.6);
+    expect(state.gatherMs).toBe(45);
+    expect(sampled(1, 1, 0.6, state).gatherMs).toBe(45);
+  });
+
   it('goes on growing where giving alone takes more than that, up to a bound, and comes back', () => {
-    const state = sampled(5, 1, 0.9);
-    const afterFive = state.gatherMs;
-    expect(afterFive).toBeGreaterThan(45);
+    const state = sampled(15, 1, 0.9);
+    expect(state.gatherMs).toBeGreaterThan(45);
     expect(sampled(100, 1, 0.9, state).gatherMs).toBe(gatherMaxMs);
     expect(sampled(40, 1, 0.1, state).gatherMs).toBe(45);
   });
