@@ -65,7 +65,7 @@ function optionsOf({ quick, rounds, dir }: ReturnType<typeof parse>['values']): 
 type Sizes = Omit<BenchOptions, 'rounds' | 'isQuick' | 'folder' | 'progress' | 'found'>;
 const fullSizes: Sizes = {
   rateFactor: 1.3,
-  hotWarmUpMs: 6_000,
+  hotWarmUpMs: 15_000,
   hotStepMs: 4_000,
   halfMs: 10_000,
   appendWarmUpMs: 4_000,
