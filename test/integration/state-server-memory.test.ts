@@ -11,9 +11,9 @@ import { freePort, NodeProcess } from '../support/node-process.ts';
 const done = '반환메세지';
 const million = 1_000_000;
 /** The heap it is given, what Node itself needs beside, unfinished lines of 16 MiB, what was let go and not yet collected, and as much again. */
-const rssMaxMb = 256;
-/** What it took more than before, while it was sent 200 MB. */
-const growthMaxMb = 160;
+const rssMaxMb = 270;
+/** What it took more than before, while it was sent 180 or 200 MB: seen are up to 165, and 220 without a bound on what all connections hold. */
+const growthMaxMb = 190;
 
 let port: number;
 let server: NodeProcess;
